@@ -1,0 +1,31 @@
+// Package serializer writes events into the files that sinks make. Each event
+// serializer is one file.
+package serializer
+
+import (
+	"io"
+
+	"github.com/flumekit/flumekit/pkg/component"
+	"github.com/flumekit/flumekit/pkg/event"
+)
+
+// Spec describes an event serializer: its entry in the catalogue.
+type Spec = component.Spec[Options]
+
+// Options are a serializer's properties (those after "serializer.").
+type Options interface {
+	// Build returns a serializer that writes one file to w. appending says
+	// that the file already has content of this serializer's; one that
+	// cannot append returns an error then.
+	Build(w io.Writer, appending bool) (Serializer, error)
+}
+
+// Serializer writes the events of one file. Its methods are called one at a time.
+type Serializer interface {
+	// Write writes the events of b.
+	Write(b *event.Batch) error
+	// Flush passes on all that was written, so that w has whole events.
+	Flush() error
+	// Close writes what ends the file. It does not close w.
+	Close() error
+}
