@@ -1,0 +1,137 @@
+package flumeconf
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flumekit/flumekit/pkg/fault"
+)
+
+// join ties the agent's components together and reports what cannot be tied.
+func (r *reader) join() {
+	for _, source := range r.agent.Sources {
+		r.joinSource(source)
+	}
+	for _, sink := range r.agent.Sinks {
+		r.joinSink(sink)
+	}
+	claimed := make(map[string]*Component)
+	for _, group := range r.agent.SinkGroups {
+		r.joinGroup(group, claimed)
+	}
+	// What is not connected is told only once the rest is right: it may well
+	// follow from that.
+	if Errors(r.problems) == nil {
+		r.unconnected()
+	}
+}
+
+// joinSource sets the channels that c puts into.
+func (r *reader) joinSource(c *Component) {
+	list, ok := c.Lookup("channels")
+	if !ok {
+		r.missing(c, "channels")
+		return
+	}
+	for _, name := range r.names(list, c.Key("channels"), r.isListed(Channel)) {
+		// Flume: a channel that there is not is left out without a word if
+		// the source has another; here it is an error.
+		if r.find(Channel, r.agent.Channels, name, list, c) {
+			c.Channels = append(c.Channels, name)
+		}
+	}
+}
+
+// joinSink sets the channel that c takes from.
+func (r *reader) joinSink(c *Component) {
+	channel, ok := c.Lookup("channel")
+	if !ok {
+		r.missing(c, "channel")
+		return
+	}
+	if words := fields(channel.Value); len(words) > 1 {
+		hint := "write one channel here, and a sink for each other"
+		if strings.HasPrefix(words[1], "#") {
+			hint = commentHint
+		}
+		r.report(Error, channel.Pos, c.Key("channel"), fmt.Errorf("sink %s has more than one channel: %q", c.Name, channel.Value), "%s", hint)
+		return
+	}
+	if r.find(Channel, r.agent.Channels, channel.Value, channel, c) {
+		c.Channel = channel.Value
+	}
+}
+
+// joinGroup sets the sinks that are in c. Those in claimed are in another
+// group already; c claims its own.
+func (r *reader) joinGroup(c *Component, claimed map[string]*Component) {
+	list, ok := c.Lookup("sinks")
+	if !ok {
+		// Flume: the whole agent ends with a NullPointerException.
+		r.missing(c, "sinks")
+		return
+	}
+	// Flume: this list is divided at each space, others at any white space;
+	// here all lists are read alike.
+	names := r.names(list, c.Key("sinks"), r.isListed(Sink))
+	for _, name := range names {
+		if !r.find(Sink, r.agent.Sinks, name, list, c) {
+			continue
+		}
+		if other, ok := claimed[name]; ok {
+			// Flume: which of the groups gets the sink depends on a hash.
+			r.report(Error, list.Pos, c.Key("sinks"), fmt.Errorf("sink %s is in the group %s already", name, other.Name),
+				"take it out here, or at %s", other.Where("sinks"))
+			continue
+		}
+		claimed[name] = c
+		c.Sinks = append(c.Sinks, name)
+	}
+	if len(names) > 1 && strings.EqualFold(c.Type, "default") {
+		r.report(Error, c.Pos, c.Key("processor.type"),
+			fmt.Errorf("the default processor is for one sink, and group %s has %d", c.Name, len(names)),
+			"write %s = failover, or load_balance", c.Key("processor.type"))
+	}
+}
+
+// find says whether name, which p of user names, is among components. If it
+// is not even listed, that is reported.
+func (r *reader) find(kind Kind, components []*Component, name string, p Property, user *Component) bool {
+	if slices.ContainsFunc(components, func(c *Component) bool { return c.Name == name }) {
+		return true
+	}
+	listed := r.listed[kind]
+	if slices.Contains(listed, name) {
+		return false
+	}
+	hint := fmt.Sprintf("list it in %s, and give it a type", r.key(kind))
+	if part := r.section.part(kind.Group(), name); part != nil {
+		hint = fmt.Sprintf("add %s to %s; it is configured at %s", name, r.key(kind), part.props[0].Pos)
+	} else if meant := fault.Closest(name, listed); meant != "" {
+		hint = fmt.Sprintf("did you mean %s?", meant)
+	} else if len(listed) > 0 {
+		hint = fmt.Sprintf("%s has %s", r.key(kind), strings.Join(listed, ", "))
+	}
+	r.report(Error, p.Pos, user.Key(p.Key), fmt.Errorf("%s %s names a %s that there is not: %s", user.Kind, user.Name, kind, name), "%s", hint)
+	return false
+}
+
+// unconnected warns of channels that lack one end.
+func (r *reader) unconnected() {
+	for _, c := range r.agent.Channels {
+		put := slices.ContainsFunc(r.agent.Sources, func(s *Component) bool { return slices.Contains(s.Channels, c.Name) })
+		taken := slices.ContainsFunc(r.agent.Sinks, func(s *Component) bool { return s.Channel == c.Name })
+		switch {
+		case !put && !taken:
+			r.report(Warning, c.Pos, c.Key("type"), fmt.Errorf("channel %s has neither a source nor a sink", c.Name),
+				"name it in a source's channels and a sink's channel, or take it out of %s", r.key(Channel))
+		case !taken:
+			r.report(Warning, c.Pos, c.Key("type"), fmt.Errorf("channel %s has no sink", c.Name),
+				"unless others take from its store, it fills up, and its sources are refused: write a sink for it")
+		case !put:
+			r.report(Warning, c.Pos, c.Key("type"), fmt.Errorf("channel %s has no source", c.Name),
+				"unless others put into its store, its sinks get nothing: write a source for it")
+		}
+	}
+}
