@@ -130,7 +130,7 @@ func (f *File) add(p Property) {
 	}
 	if reference := references.FindString(p.Value); reference != "" {
 		f.warn(p, fmt.Errorf("%s is taken as it stands: this version replaces no references", reference),
-			"write the value itself in its place")
+			"if it is meant for Flume, write the value itself in its place")
 	}
 	group, rest, dotted := strings.Cut(rest, ".")
 	if !slices.Contains(groups, group) {
@@ -166,7 +166,7 @@ func (f *File) ignore(p Property, agent, group string) {
 		return
 	}
 	f.ignored = append(f.ignored, path)
-	hint := "what an agent has is " + strings.Join(groups, ", ")
+	hint := "an agent has " + strings.Join(groups, ", ")
 	if meant := fault.Closest(group, groups); meant != "" {
 		hint = fmt.Sprintf("did you mean %s.%s?", agent, meant)
 	}
@@ -237,7 +237,7 @@ func (f *File) Agent(name string) (*Agent, error) {
 	case len(agents) > 0:
 		err = fault.Hint(err, "the agents are: %s", strings.Join(agents, ", "))
 	default:
-		err = fault.Hint(err, "there is no agent at all; one begins with its lists, such as %s.sources = r1", name)
+		err = fault.Hint(err, "an agent begins with its lists, such as %s.sources = r1", name)
 	}
 	return nil, fault.WithStatus(err, fault.Config)
 }

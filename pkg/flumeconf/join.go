@@ -10,15 +10,16 @@ import (
 
 // join ties the agent's components together and reports what cannot be tied.
 func (r *reader) join() {
-	for _, source := range r.agent.Sources {
-		r.joinSource(source)
-	}
-	for _, sink := range r.agent.Sinks {
-		r.joinSink(sink)
-	}
 	claimed := make(map[string]*Component)
-	for _, group := range r.agent.SinkGroups {
-		r.joinGroup(group, claimed)
+	for _, c := range slices.Concat(r.agent.Sources, r.agent.Sinks, r.agent.SinkGroups, r.typeless) {
+		switch c.Kind {
+		case Source:
+			r.joinSource(c)
+		case Sink:
+			r.joinSink(c)
+		case SinkGroup:
+			r.joinGroup(c, claimed)
+		}
 	}
 	// What is not connected is told only once the rest is right: it may well
 	// follow from that.
@@ -29,12 +30,12 @@ func (r *reader) join() {
 
 // joinSource sets the channels that c puts into.
 func (r *reader) joinSource(c *Component) {
-	list, ok := c.Lookup("channels")
-	if !ok {
+	list, _ := c.Lookup("channels")
+	names := r.names(list, c.Key("channels"), r.isListed(Channel))
+	if len(names) == 0 {
 		r.missing(c, "channels")
-		return
 	}
-	for _, name := range r.names(list, c.Key("channels"), r.isListed(Channel)) {
+	for _, name := range names {
 		// Flume: a channel that there is not is left out without a word if
 		// the source has another; here it is an error.
 		if r.find(Channel, r.agent.Channels, name, list, c) {
@@ -50,7 +51,8 @@ func (r *reader) joinSink(c *Component) {
 		r.missing(c, "channel")
 		return
 	}
-	if words := fields(channel.Value); len(words) > 1 {
+	words := fields(strings.ReplaceAll(channel.Value, ",", " "))
+	if len(words) > 1 && !slices.Contains(r.listed[Channel], channel.Value) {
 		hint := "write one channel here, and a sink for each other"
 		if strings.HasPrefix(words[1], "#") {
 			hint = commentHint
@@ -66,15 +68,15 @@ func (r *reader) joinSink(c *Component) {
 // joinGroup sets the sinks that are in c. Those in claimed are in another
 // group already; c claims its own.
 func (r *reader) joinGroup(c *Component, claimed map[string]*Component) {
-	list, ok := c.Lookup("sinks")
-	if !ok {
-		// Flume: the whole agent ends with a NullPointerException.
-		r.missing(c, "sinks")
-		return
-	}
 	// Flume: this list is divided at each space, others at any white space;
 	// here all lists are read alike.
+	list, _ := c.Lookup("sinks")
 	names := r.names(list, c.Key("sinks"), r.isListed(Sink))
+	if len(names) == 0 {
+		// Flume: without the list, the whole agent ends with a
+		// NullPointerException.
+		r.missing(c, "sinks")
+	}
 	for _, name := range names {
 		if !r.find(Sink, r.agent.Sinks, name, list, c) {
 			continue
@@ -96,13 +98,14 @@ func (r *reader) joinGroup(c *Component, claimed map[string]*Component) {
 }
 
 // find says whether name, which p of user names, is among components. If it
-// is not even listed, that is reported.
+// is not even listed, that is reported; only an agent without channels has been
+// reported for all.
 func (r *reader) find(kind Kind, components []*Component, name string, p Property, user *Component) bool {
 	if slices.ContainsFunc(components, func(c *Component) bool { return c.Name == name }) {
 		return true
 	}
 	listed := r.listed[kind]
-	if slices.Contains(listed, name) {
+	if slices.Contains(listed, name) || kind == Channel && len(listed) == 0 {
 		return false
 	}
 	hint := fmt.Sprintf("list it in %s, and give it a type", r.key(kind))

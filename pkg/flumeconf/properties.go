@@ -2,6 +2,7 @@ package flumeconf
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +53,7 @@ func Parse(file string, r io.Reader) ([]Property, error) {
 		rawKey, rawValue := split(line)
 		key, keyErr := unescape(rawKey)
 		value, valueErr := unescape(rawValue)
-		if err := errors.Join(keyErr, valueErr); err != nil {
+		if err := cmp.Or(keyErr, valueErr); err != nil {
 			malformed = append(malformed, configError(err, pos.String()))
 			continue
 		}

@@ -38,6 +38,10 @@ type reader struct {
 	// listed are the names in the lists. A component that is listed but
 	// broken has been reported itself; who refers to it is not to blame.
 	listed map[Kind][]string
+
+	// typeless are the components that lack a type. They are not part of the
+	// agent, but what else is wrong with them is reported too.
+	typeless []*Component
 }
 
 // read returns the agent that s describes, as far as it can be told, and what
@@ -95,17 +99,22 @@ func (r *reader) configFilters() {
 
 // lists reports an agent without channels, or without anything to use them.
 func (r *reader) lists() {
-	pos, lists := r.section.pos, r.section.lists
-	if _, ok := lists[Channel.Group()]; !ok {
-		r.report(Error, pos, r.key(Channel), fmt.Errorf("agent %s has no channels", r.agent.Name),
+	if len(r.listed[Channel]) == 0 {
+		r.report(Error, r.listPos(Channel), r.key(Channel), fmt.Errorf("agent %s has no channels", r.agent.Name),
 			"write %s = …", r.key(Channel))
 	}
-	_, sources := lists[Source.Group()]
-	_, sinks := lists[Sink.Group()]
-	if !sources && !sinks {
-		r.report(Error, pos, r.key(Source), fmt.Errorf("agent %s has neither sources nor sinks", r.agent.Name),
+	if len(r.listed[Source]) == 0 && len(r.listed[Sink]) == 0 {
+		r.report(Error, r.listPos(Source), r.key(Source), fmt.Errorf("agent %s has neither sources nor sinks", r.agent.Name),
 			"write %s = …, or %s = …, or both", r.key(Source), r.key(Sink))
 	}
+}
+
+// listPos returns where the list of a kind stands, or else the agent.
+func (r *reader) listPos(kind Kind) Position {
+	if list, ok := r.section.lists[kind.Group()]; ok {
+		return list.Pos
+	}
+	return r.section.pos
 }
 
 // components returns the components of a kind that are listed and have a type.
@@ -132,9 +141,13 @@ func (r *reader) components(kind Kind) []*Component {
 			r.report(Error, list.Pos, list.Key, fmt.Errorf("%s %s is listed but has no properties", kind, name), "%s", hint)
 			continue
 		}
-		if c := r.component(kind, p); c != nil {
-			components = append(components, c)
+		c := r.component(kind, p)
+		if c.Type == "" {
+			r.missing(c, "type")
+			r.typeless = append(r.typeless, c)
+			continue
 		}
+		components = append(components, c)
 	}
 	return components
 }
@@ -197,7 +210,7 @@ func fields(s string) []string {
 	return strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune(" \t\n\v\f\r", c) })
 }
 
-// component makes a Component of p. It returns nil if p has no type.
+// component makes a Component of p, not joined to others as yet.
 func (r *reader) component(kind Kind, p *part) *Component {
 	c := &Component{Kind: kind, Agent: r.agent.Name, Name: p.name, Pos: p.props[0].Pos}
 	key := "type"
@@ -219,15 +232,11 @@ func (r *reader) component(kind Kind, p *part) *Component {
 			c.Pos = sinks.Pos
 		}
 	}
-	if c.Type == "" {
-		r.missing(c, key)
-		return nil
-	}
 	return c
 }
 
-// missing reports that c lacks the property key, on the line of the one that
-// looks like it.
+// missing reports that c lacks the property key, or has nothing in it, on the
+// line of the one that looks like it.
 func (r *reader) missing(c *Component, key string) {
 	var keys []string
 	for _, p := range c.Properties {
@@ -236,7 +245,10 @@ func (r *reader) missing(c *Component, key string) {
 	pos, hint := c.Pos, fmt.Sprintf("write %s = …", c.Key(key))
 	if meant := fault.Closest(key, keys); meant != "" {
 		p, _ := c.Lookup(meant)
-		pos, hint = p.Pos, fmt.Sprintf("write %s where it says %s", key, meant)
+		pos = p.Pos
+		if meant != key {
+			hint = fmt.Sprintf("write %s where it says %s", key, meant)
+		}
 	}
 	r.report(Error, pos, c.Key(key), fmt.Errorf("%s %s has no %s", c.Kind, c.Name, key), "%s", hint)
 }
