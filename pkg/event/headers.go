@@ -20,7 +20,11 @@ func NewHeaders(keysAndValues ...string) Headers {
 	}
 	var h Headers
 	for i := 0; i < len(keysAndValues); i += 2 {
-		h = h.With(keysAndValues[i], keysAndValues[i+1])
+		if _, ok := h.Get(keysAndValues[i]); ok {
+			h = h.With(keysAndValues[i], keysAndValues[i+1])
+			continue
+		}
+		h.enc = appendHeader(h.enc, keysAndValues[i], keysAndValues[i+1])
 	}
 	return h
 }
