@@ -128,6 +128,8 @@ func (f *File) add(p Property) {
 			"write %s.sources, for example", agent)
 		return
 	}
+	// Flume: references are replaced, and those that cannot be stay as they
+	// are; here all do.
 	if reference := references.FindString(p.Value); reference != "" {
 		f.warn(p, fmt.Errorf("%s is taken as it stands: this version replaces no references", reference),
 			"if it is meant for Flume, write the value itself in its place")

@@ -105,7 +105,7 @@ func (s *lineScanner) next() (line string, at Position, ok bool) {
 	for s.text != "" {
 		at = s.pos
 		line := s.natural()
-		if line == "" {
+		if line == "" || line == `\` {
 			continue
 		}
 		if line[0] == '#' || line[0] == '!' {
@@ -118,9 +118,7 @@ func (s *lineScanner) next() (line string, at Position, ok bool) {
 			line = s.natural()
 		}
 		logical.WriteString(line)
-		if logical.Len() > 0 {
-			return logical.String(), at, true
-		}
+		return logical.String(), at, true
 	}
 	return "", s.pos, false
 }

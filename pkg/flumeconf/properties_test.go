@@ -53,7 +53,7 @@ func TestParse(t *testing.T) {
 		{"a comment may be continued to", "a=1\\\n#2", []string{"1 a=1#2"}},
 		{"continued by a blank line", "a=1\\\n\nb=2", []string{"1 a=1", "3 b=2"}},
 		{"continued by nothing", "a=1\\", []string{"1 a=1"}},
-		{"a backslash alone is a blank line", "\\\n\na=1", []string{"3 a=1"}},
+		{"a backslash alone is a blank line", "\\\n\n \\\n#b\n\\\n a=1\n\\", []string{"6 a=1"}},
 		{"escapes", `a=\\ \t\n\r\f. \d\:\=\#\!\"`, []string{"1 a=\\ \t\n\r\f. d:=#!\""}},
 		{"escapes in keys", `a\=\:\ b\u0063=1`, []string{"1 a=: bc=1"}},
 		{"escaped letters in UTF-8", `a=\é`, []string{"1 a=é"}},

@@ -81,10 +81,11 @@ func (r *reader) isListed(kind Kind) func(name string) bool {
 	return func(name string) bool { return slices.Contains(r.listed[kind], name) }
 }
 
-// configFilters refuses filters: a component must not start with the text
-// ${filter['key']} for its password. Those that are not listed are ignored, as
-// other components are.
+// configFilters refuses filters that are listed, and warns of others.
 func (r *reader) configFilters() {
+	// Flume: a filter replaces ${filter['key']} in all values; here a listed
+	// one is an error, because no component must start with that text for
+	// its password.
 	err := errors.New("config filters are not supported by this version")
 	hint := "delete the line, and write the values in place of the ${filter['key']} that stand for them"
 	if list, ok := r.section.lists["configfilters"]; ok {
