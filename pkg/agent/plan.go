@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"github.com/flumekit/flumekit/pkg/flumeconf"
+)
+
+// Plan is the processes of a topology.
+type Plan struct {
+	Agent     string
+	Processes []Process // channels, sinks, sources: in the order in which they start
+}
+
+// Process is the process of one component, and how it is called.
+type Process struct {
+	Component *flumeconf.Component
+	Program   string // fchan, fsink or fsrc
+
+	// Links are the flags that join the process to others.
+	Links []string
+
+	// Properties are the component's, without those that say what it is
+	// joined to.
+	Properties []flumeconf.Property
+
+	// Socket is where a channel listens.
+	Socket string
+
+	// Forgets says that a channel's events are lost when its process ends.
+	Forgets bool
+}
+
+// programs are what runs a component of each kind.
+var programs = map[flumeconf.Kind]string{
+	flumeconf.Channel: "fchan",
+	flumeconf.Sink:    "fsink",
+	flumeconf.Source:  "fsrc",
+}
+
+// NewPlan returns the processes of a topology whose sockets are in dir. Forgets
+// says which of the channels lose their events with their process.
+func NewPlan(a *flumeconf.Agent, dir string, forgets func(channel *flumeconf.Component) bool) *Plan {
+	plan := &Plan{Agent: a.Name}
+	address := make(map[string]string)
+	for i, c := range a.Channels {
+		socket := filepath.Join(dir, socketName(c.Name, i))
+		address[c.Name] = "unix:" + socket
+		p := newProcess(c, "--listen", address[c.Name])
+		p.Socket = socket
+		p.Forgets = forgets(c)
+		plan.Processes = append(plan.Processes, p)
+	}
+	for _, c := range a.Sinks {
+		plan.Processes = append(plan.Processes, newProcess(c, "--channel", address[c.Channel]))
+	}
+	for _, c := range a.Sources {
+		var links []string
+		for _, channel := range c.Channels {
+			links = append(links, "--channel", channel+"="+address[channel])
+		}
+		plan.Processes = append(plan.Processes, newProcess(c, links...))
+	}
+	return plan
+}
+
+func newProcess(c *flumeconf.Component, links ...string) Process {
+	p := Process{Component: c, Program: programs[c.Kind], Links: links}
+	for _, property := range c.Properties {
+		switch {
+		case c.Kind == flumeconf.Source && property.Key == "channels":
+		case c.Kind == flumeconf.Sink && property.Key == "channel":
+		default:
+			p.Properties = append(p.Properties, property)
+		}
+	}
+	return p
+}
+
+// plainName is a name that can be a file's, whatever reads it.
+var plainName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,19}$`)
+
+// socketName returns the name of the socket of the i-th channel.
+func socketName(channel string, i int) string {
+	if plainName.MatchString(channel) {
+		return channel + ".sock"
+	}
+	return "_" + strconv.Itoa(i) + ".sock"
+}
+
+// args returns the arguments of a process whose properties are to be read from
+// the file properties.
+func (p *Process) args(properties string) []string {
+	args := []string{p.Component.Type, "--name", p.Component.Name, "--properties", properties}
+	args = append(args, p.Links...)
+	return append(args, "--log-format", "json", "--lifeline")
+}
