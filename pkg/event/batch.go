@@ -34,6 +34,9 @@ type Batch struct {
 	sealed bool
 }
 
+// BatchIn returns an empty batch that uses the memory of buf for its events.
+func BatchIn(buf []byte) Batch { return Batch{buf: buf[:0]} }
+
 // Len returns the number of events.
 func (b *Batch) Len() int { return b.n }
 

@@ -1,0 +1,224 @@
+package stream
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"slices"
+
+	"github.com/hamba/avro/v2"
+
+	"github.com/flumekit/flumekit/pkg/event"
+	"github.com/flumekit/flumekit/pkg/eventjson"
+	"github.com/flumekit/flumekit/pkg/fault"
+)
+
+// A batch of what a foreign program wrote is what one read returned, and holds
+// no more than this.
+const (
+	chunkBytes  = 256 << 10
+	chunkEvents = 4096
+)
+
+// OpenStdin returns a Reader of f, which is standard input or a file like it:
+// frames of ours, JSON lines, an Avro object container file, or text, of which
+// each line is one event. name is this component's, for the other end's
+// messages.
+//
+// Several writers may follow one another on f: each ends cleanly and the next
+// begins. Close does not interrupt a read that f is blocked in; closing f does
+// where f is a pipe that Go opened.
+func OpenStdin(f *os.File, name string, bounds Bounds) *Reader {
+	r := newReader(bounds)
+	s := &stdin{Reader: r, file: f, hello: Hello{Role: Pipe, Name: name, Bounds: r.bounds}}
+	r.run(s.read)
+	return r
+}
+
+type stdin struct {
+	*Reader
+	file  *os.File
+	hello Hello
+}
+
+func (s *stdin) read() error {
+	from := bufio.NewReaderSize(s.file, chunkBytes)
+	for {
+		more, err := s.segment(from)
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// segment reads what one writer has to say. It returns false when the input is
+// at its end.
+func (s *stdin) segment(from *bufio.Reader) (more bool, err error) {
+	var conn *net.UnixConn
+	if name, ok := pipeAddr(s.file); ok {
+		caller := call(name, s.hello)
+		_, err = from.Peek(1)
+		conn = caller.hangUp()
+	} else {
+		_, err = from.Peek(1)
+	}
+	var a *answers
+	if conn != nil {
+		a = &answers{conn: conn}
+		stop := context.AfterFunc(s.ctx, func() { conn.Close() })
+		defer func() {
+			stop()
+			a.breakOff()
+			conn.Close()
+		}()
+	}
+	switch {
+	case errors.Is(err, io.EOF) && conn != nil:
+		return false, fmt.Errorf("the writer ended before it wrote anything: %w", ErrDied)
+	case errors.Is(err, io.EOF):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("reading standard input: %w", err)
+	}
+	switch {
+	case startsWith(from, magic[:1]):
+		return s.framesOf(from, a)
+	case startsWith(from, "Obj\x01"):
+		return false, readAvro(from, s.bounds, s.passForeign)
+	case startsWith(from, "{"):
+		return s.json(from, a)
+	}
+	return false, s.lines(from, func(b *event.Batch, line []byte) { b.Append(event.Event{Body: line}) }, nil)
+}
+
+// startsWith reports whether prefix comes next. It waits for no byte more than
+// it needs to tell: a slow writer's first line may be a short one.
+func startsWith(from *bufio.Reader, prefix string) bool {
+	for n := 1; n <= len(prefix); n++ {
+		if got, _ := from.Peek(n); string(got) != prefix[:n] {
+			return false
+		}
+	}
+	return true
+}
+
+// framesOf reads magic and frames. Their writer ends them only when everything
+// is answered, so that nothing is left for the connection to carry then.
+func (s *stdin) framesOf(from *bufio.Reader, a *answers) (more bool, err error) {
+	if err := readMagic(from); err != nil {
+		return false, err
+	}
+	return true, s.frames(from, a)
+}
+
+// json reads JSON lines. A writer of ours may change to frames at a line's end.
+func (s *stdin) json(from *bufio.Reader, a *answers) (more bool, err error) {
+	changed := false
+	err = s.lines(from, func(b *event.Batch, line []byte) {
+		e, err := eventjson.Decode(line)
+		if err != nil {
+			e = event.Event{Body: line} // not ours: it is kept as it is
+		}
+		b.Append(e)
+	}, func() bool {
+		changed = startsWith(from, magic[:1])
+		return changed
+	})
+	if err != nil || !changed {
+		return false, err
+	}
+	return s.framesOf(from, a)
+}
+
+// lines reads lines and passes on a batch for each chunk of them that is there,
+// so that a slow writer's line goes at once. stop is asked at each line's end,
+// where that may mean something.
+func (s *stdin) lines(from *bufio.Reader, add func(*event.Batch, []byte), stop func() bool) error {
+	b := s.emptyBatch()
+	for {
+		if stop != nil && stop() {
+			return s.passIfAny(b)
+		}
+		line, err := s.line(from)
+		if len(line) > 0 || err == nil {
+			add(b, bytes.TrimSuffix(line, []byte("\n")))
+		}
+		if errors.Is(err, io.EOF) {
+			return s.passIfAny(b)
+		}
+		if err != nil {
+			return errors.Join(s.passIfAny(b), fmt.Errorf("reading standard input: %w", err))
+		}
+		if b.Size() >= chunkBytes || b.Len() >= chunkEvents || !lineBuffered(from) {
+			if err := s.passIfAny(b); err != nil {
+				return err
+			}
+			b = s.emptyBatch()
+		}
+	}
+}
+
+// lineBuffered reports whether a whole line can be had without a read.
+func lineBuffered(from *bufio.Reader) bool {
+	buffered, _ := from.Peek(from.Buffered())
+	return bytes.IndexByte(buffered, '\n') >= 0
+}
+
+// line returns the next line with its newline, valid until the next read.
+func (s *stdin) line(from *bufio.Reader) ([]byte, error) {
+	line, err := from.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return line, err
+	}
+	long := bytes.Clone(line)
+	for {
+		line, err = from.ReadSlice('\n')
+		if len(long)+len(line) > s.bounds.MaxBytes-event.HeadSize-16 {
+			return nil, fault.Hint(fmt.Errorf("a line is longer than %d bytes", s.bounds.MaxBytes),
+				"cut the input into lines before it comes here")
+		}
+		long = append(long, line...)
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return long, err
+		}
+	}
+}
+
+func (s *stdin) emptyBatch() *event.Batch {
+	b := new(event.Batch)
+	if buf := s.spare(); buf != nil {
+		*b = event.BatchIn(buf)
+	}
+	return b
+}
+
+func (s *stdin) passIfAny(b *event.Batch) error {
+	if b.Len() == 0 {
+		return nil
+	}
+	return s.passForeign(b)
+}
+
+func (s *stdin) passForeign(b *event.Batch) error {
+	return s.pass(&Delivery{Batch: b, Wait: true})
+}
+
+// avroConfig lets a body be as long as a batch may be, and no longer.
+func avroConfig(most int) avro.API {
+	return avro.Config{MaxByteSliceSize: most, MaxSliceAllocSize: most}.Freeze()
+}
+
+// sortedHeaders returns headers in the order of their keys: an Avro map has none.
+func sortedHeaders(m map[string]string) event.Headers {
+	var h event.Headers
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		h = h.With(key, m[key])
+	}
+	return h
+}

@@ -1,0 +1,216 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/flumekit/flumekit/pkg/fault"
+)
+
+// Ack says what a Writer on standard output needs of its reader.
+type Ack string
+
+const (
+	AckAuto    Ack = "auto"    // acknowledgements if the reader is one of ours
+	AckRequire Ack = "require" // fail unless the reader is one of ours
+	AckOff     Ack = "off"     // do not wait for a reader of ours
+)
+
+// Grace is how long a writer waits for a reader of ours to call, if it may go
+// on without.
+const Grace = 500 * time.Millisecond
+
+// requireGrace is how long it waits if it may not.
+const requireGrace = 10 * time.Second
+
+// StdoutOptions are the options of OpenStdout.
+type StdoutOptions struct {
+	Name   string // of this component, for the other end's messages
+	Format Format
+	Ack    Ack
+	// Notice is called, at most once, when the reader turned out to be a
+	// foreign program, with what that means.
+	Notice func(text string)
+}
+
+// OpenStdout returns a Writer on f, which is standard output or a file like it.
+// It finds out who reads: see the package comment. ctx bounds the wait for the
+// reader. The Writer closes f.
+func OpenStdout(ctx context.Context, f *os.File, opt StdoutOptions) (*Writer, error) {
+	s := &stdout{file: f, opt: opt, met: make(chan struct{})}
+	s.writer = newWriter("the reader of standard output", s.close)
+	name, isPipe := pipeAddr(f)
+	meet := isPipe && opt.Ack != AckOff && (opt.Format == Auto || opt.Format == Frame)
+	if opt.Ack == AckRequire && !meet {
+		return nil, fault.Hint(errors.New("standard output is not a pipe, so no acknowledgement can come back"),
+			"pipe it into fchan or fsink, or leave --ack=require out")
+	}
+	if meet {
+		widen(f)
+		var err error
+		s.listener, err = net.ListenUnix("unix", &net.UnixAddr{Name: name, Net: "unix"})
+		if errors.Is(err, unix.EADDRINUSE) {
+			return nil, fault.Hint(errors.New("another process already writes events to this pipe"),
+				"start them one after the other, or let both put into one channel: fchan put DIR")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("listening for the reader of standard output: %w", err)
+		}
+		go s.accept()
+		if s.wait(ctx) {
+			return s.writer, nil
+		}
+		if ctx.Err() != nil {
+			s.writer.Abort(ErrClosed)
+			return nil, ctx.Err()
+		}
+		if opt.Ack == AckRequire {
+			s.writer.Abort(ErrClosed)
+			return nil, fault.Hint(fmt.Errorf("nobody of ours read standard output within %v", requireGrace),
+				"pipe it into fchan or fsink, or leave --ack=require out")
+		}
+	}
+	return s.writer, s.writeForeign(meet)
+}
+
+// stdout finds out who reads a Writer's file.
+type stdout struct {
+	file     *os.File
+	opt      StdoutOptions
+	writer   *Writer
+	listener *net.UnixListener // nil where nobody can call
+	met      chan struct{}     // closed when a reader of ours has called
+	closing  sync.Once
+}
+
+func (s *stdout) close() {
+	s.closing.Do(func() {
+		if s.listener != nil {
+			s.listener.Close()
+		}
+		s.file.Close()
+	})
+}
+
+// wait waits for a reader of ours to call.
+func (s *stdout) wait(ctx context.Context) bool {
+	grace := Grace
+	if s.opt.Ack == AckRequire {
+		grace = requireGrace
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-s.met:
+		return true
+	case <-timer.C:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// accept takes the first call of a reader of ours, also one that comes after
+// the grace.
+func (s *stdout) accept() {
+	for {
+		conn, err := s.listener.AcceptUnix()
+		if err != nil {
+			return
+		}
+		hello, r, err := greet(conn, Hello{Role: Pipe, Name: s.opt.Name}, false)
+		if err != nil || hello.Role != Pipe {
+			conn.Close()
+			continue
+		}
+		s.listener.Close()
+		s.frames(&link{
+			data:    s.file,
+			answers: r,
+			bounds:  hello.Bounds,
+			close:   func() { conn.Close() },
+		})
+		close(s.met)
+		return
+	}
+}
+
+// frames changes from nothing, or from lines at a line's end, to frames.
+func (s *stdout) frames(l *link) {
+	s.writer.write.Lock()
+	defer s.writer.write.Unlock()
+	if s.linked() {
+		l.close() // frames without acknowledgements have begun
+		return
+	}
+	if _, err := s.file.WriteString(magic); err != nil {
+		l.close()
+		s.writer.Abort(fmt.Errorf("writing to %s: %w", s.writer.name, err))
+		return
+	}
+	s.writer.start(l)
+}
+
+func (s *stdout) linked() bool {
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+	return s.writer.link != nil
+}
+
+// writeForeign begins to write for a reader that is not ours, or that none is
+// known of. A reader of ours may have called just now: then it is left at that.
+func (s *stdout) writeForeign(pipe bool) error {
+	s.writer.write.Lock()
+	defer s.writer.write.Unlock()
+	if s.linked() {
+		return nil
+	}
+	format := s.opt.Format
+	if format == Auto {
+		format = JSON
+		if info, err := s.file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && isTerminal(s.file) {
+			format = Text
+		}
+	}
+	if format == Frame {
+		if s.listener != nil {
+			s.listener.Close() // the frames begin without acknowledgements, and so they go on
+		}
+		if _, err := s.file.WriteString(magic); err != nil {
+			return fmt.Errorf("writing to standard output: %w", err)
+		}
+		s.writer.start(&link{data: s.file, bounds: Bounds{}.orDefaults(), close: func() {}})
+	} else {
+		enc, err := newEncoder(format)
+		if err != nil {
+			return err
+		}
+		s.writer.mu.Lock()
+		s.writer.foreign, s.writer.out = enc, s.file
+		s.writer.mu.Unlock()
+	}
+	if pipe && s.opt.Notice != nil {
+		s.opt.Notice("the reader of standard output does not acknowledge: what was written to it counts as delivered")
+	}
+	return nil
+}
+
+func isTerminal(f *os.File) bool {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	terminal := false
+	raw.Control(func(fd uintptr) {
+		_, err := unix.IoctlGetWinsize(int(fd), unix.TIOCGWINSZ)
+		terminal = err == nil
+	})
+	return terminal
+}
