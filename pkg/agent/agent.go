@@ -44,47 +44,34 @@ type Options struct {
 	Stdout io.Writer
 
 	// Logs gets what the processes log: JSON objects as zerolog writes them,
-	// in whole lines. A line on a process's standard error that is no such
+	// one line in each Write. A line on a process's standard error that is no such
 	// object is logged as a warning.
 	Logs io.Writer
 
 	// Grace bounds the time from the request to stop to the last process's
 	// end. What a memory channel holds after it is lost.
 	Grace time.Duration
-
-	// Abort ends all processes at once when it is closed. It may be nil.
-	Abort <-chan struct{}
 }
 
 // lastWord is how long a process has at least, however little of the grace is
 // left, to end when it is asked to.
 const lastWord = time.Second
 
-// Run runs the processes of plan until ctx is done, and returns when all have
+// Run runs the processes of plan until stop is done, and returns when all have
 // ended: nil if they ended as they should, else why components could not start,
-// or what was lost at the end. The agent's own messages go to the logger in ctx.
-func Run(ctx context.Context, plan *Plan, opt Options) error {
+// or what was lost at the end. When ctx is done, of which stop is derived, all
+// are ended at once. The agent's own messages go to the logger in ctx.
+func Run(ctx, stop context.Context, plan *Plan, opt Options) error {
 	s, err := newSupervisor(ctx, plan, opt)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan struct{})
-	defer close(ended)
-	go func() {
-		select {
-		case <-opt.Abort:
-			cancel()
-			s.kill()
-		case <-ended:
-		}
-	}()
+	defer context.AfterFunc(ctx, s.kill)()
 
-	failure := s.start(ctx)
+	failure := s.start(stop)
 	if failure == nil {
 		select {
-		case <-ctx.Done():
+		case <-stop.Done():
 		case failure = <-s.failures:
 		}
 	}
@@ -135,12 +122,12 @@ func newSupervisor(ctx context.Context, plan *Plan, opt Options) (*supervisor, e
 	return s, nil
 }
 
-// start starts all processes in order. It returns early, with nil, when ctx is
+// start starts all processes in order. It returns early, with nil, when stop is
 // done, and with the error when a component could not start.
-func (s *supervisor) start(ctx context.Context) error {
+func (s *supervisor) start(stop context.Context) error {
 	s.launch(s.channels)
 	for _, c := range s.channels {
-		if err := s.await(ctx, c); err != nil || ctx.Err() != nil {
+		if err := s.await(stop, c); err != nil || stop.Err() != nil {
 			return err
 		}
 	}
@@ -157,14 +144,14 @@ func (s *supervisor) launch(children []*child) {
 }
 
 // await returns when channel c answers on its socket.
-func (s *supervisor) await(ctx context.Context, c *child) error {
+func (s *supervisor) await(stop context.Context, c *child) error {
 	const look, tell = 5 * time.Millisecond, 5 * time.Second
 	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	told := time.Now()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-stop.Done():
 			return nil
 		case err := <-s.failures:
 			return err

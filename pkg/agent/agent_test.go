@@ -164,7 +164,7 @@ func TestStop(t *testing.T) {
 		p.expectAll("k1 started", "r1 started")
 		p.stop()
 		p.expect("r1 heard")
-		close(p.abort)
+		p.abort()
 		if err := p.wait(); err == nil {
 			t.Error("got nil; want what was lost")
 		}

@@ -47,7 +47,7 @@ type child struct {
 }
 
 func newChild(p Process, path string, stdout, logs io.Writer, log zerolog.Logger) *child {
-	r := &relay{program: p.Program, name: p.Component.Name, logs: logs, log: log}
+	r := &relay{program: p.Program, component: p.Component, logs: logs, log: log}
 	return &child{
 		Process: p,
 		path:    path,
@@ -177,7 +177,7 @@ func (c *child) run() (*os.ProcessState, error) {
 	c.ended(state)
 	c.stdout.flush()
 	c.stderr.flush()
-	failure := c.relay.failure(c.Component.Where("type"))
+	failure := c.relay.failure()
 	switch {
 	case state.Success():
 		return state, nil

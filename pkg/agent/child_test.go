@@ -125,7 +125,7 @@ func supervisorMain(file string) {
 	fmt.Println(dir)
 	os.Setenv(role, "component")
 	plan := NewPlan(a, dir, forgetsAll)
-	panic(Run(context.Background(), plan, Options{Locate: thisBinary, Stdout: os.Stdout, Logs: io.Discard}))
+	panic(Run(context.Background(), context.Background(), plan, Options{Locate: thisBinary, Stdout: os.Stdout, Logs: io.Discard}))
 }
 
 func thisBinary(string) (string, error) { return os.Executable() }
@@ -248,7 +248,7 @@ func (j *journal) skip() {
 type topology struct {
 	*journal
 	stop   context.CancelFunc
-	abort  chan struct{}
+	abort  context.CancelFunc
 	result chan error
 	stdout *syncBuffer
 	logs   *syncBuffer
@@ -273,12 +273,13 @@ func run(t *testing.T, conf string, grace time.Duration) *topology {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	forgets := func(c *flumeconf.Component) bool { return c.Type == "memory" }
-	p := &topology{journal: j, abort: make(chan struct{}), result: make(chan error, 1), stdout: new(syncBuffer), logs: new(syncBuffer), dir: dir}
-	ctx, cancel := context.WithCancel(zerolog.New(p.logs).WithContext(t.Context()))
-	p.stop = cancel
+	p := &topology{journal: j, result: make(chan error, 1), stdout: new(syncBuffer), logs: new(syncBuffer), dir: dir}
+	ctx, abort := context.WithCancel(zerolog.New(p.logs).WithContext(t.Context()))
+	stop, ask := context.WithCancel(ctx)
+	p.abort, p.stop = abort, ask
 	go func() {
-		p.result <- Run(ctx, NewPlan(a, dir, forgets), Options{
-			Locate: thisBinary, Stdout: p.stdout, Logs: p.logs, Grace: cmp.Or(grace, 20*time.Second), Abort: p.abort,
+		p.result <- Run(ctx, stop, NewPlan(a, dir, forgets), Options{
+			Locate: thisBinary, Stdout: p.stdout, Logs: p.logs, Grace: cmp.Or(grace, 20*time.Second),
 		})
 	}()
 	return p

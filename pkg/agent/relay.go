@@ -5,97 +5,139 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/flumeconf"
 )
 
 // relay takes the lines that one process writes to its standard error. Log lines
-// it passes on, the error that a program ends with it keeps.
+// it passes on; the error that the process ends with it keeps, be that lines such
+// as "fsrc: error: …" or a log line of the logger fsrc.
 type relay struct {
-	program, name string
-	logs          io.Writer
-	log           zerolog.Logger // for lines that are not log lines
+	program   string
+	component *flumeconf.Component
+	logs      io.Writer
+	log       zerolog.Logger // for lines that are not log lines
 
 	mu sync.Mutex
 
-	said []string // what stood after "fsrc: " in the lines of an error
+	said []detail // of the error, in order
 }
+
+// detail is one line of fault.Lines.
+type detail struct{ kind, text string }
 
 // Write takes whole lines.
 func (r *relay) Write(lines []byte) (int, error) {
 	for line := range bytes.Lines(lines) {
-		if len(bytes.TrimSpace(line)) == 0 {
+		text := strings.TrimRight(string(line), "\r\n")
+		if text == "" || r.keep(text) {
 			continue
 		}
-		if line[0] == '{' && json.Valid(line) {
+		if text[0] == '{' && json.Valid(line) {
 			if _, err := r.logs.Write(line); err != nil {
 				return 0, err
 			}
 			continue
 		}
-		text := strings.TrimRight(string(line), "\r\n")
-		if said, ok := strings.CutPrefix(text, r.program+": "); ok && r.keep(said) {
-			continue
-		}
-		r.log.Warn().Str("name", r.name).Msg(text)
+		r.log.Warn().Str("name", r.component.Name).Msg(text)
 	}
 	return len(lines), nil
 }
 
-// keep keeps said if it is a line of fault.Lines.
-func (r *relay) keep(said string) bool {
+// keep keeps what line says of the process's last error, if it does.
+func (r *relay) keep(line string) bool {
+	said := lastWords(r.program, line)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	kind, _, _ := strings.Cut(said, ": ")
-	switch kind {
-	case "error":
-	case "at", "hint":
-		if r.said == nil {
-			return false
-		}
-	default:
+	if said == nil || (r.said == nil && said[0].kind != "error") {
 		return false
 	}
-	r.said = append(r.said, said)
+	r.said = append(r.said, said...)
 	return true
 }
 
-// failure returns the error that the process reported since the last call, or
-// nil. The places and hints are those of the process, or else where.
-func (r *relay) failure(where string) error {
+// lastWords returns what line says of the error that program ends with.
+func lastWords(program, line string) []detail {
+	if line[0] == '{' {
+		var entry struct{ Level, Logger, Message, At, Hint string }
+		if json.Unmarshal([]byte(line), &entry) != nil || entry.Level != "error" || entry.Logger != program {
+			return nil
+		}
+		said := []detail{{"error", entry.Message}, {"at", entry.At}, {"hint", entry.Hint}}
+		return slices.DeleteFunc(said, func(d detail) bool { return d.text == "" })
+	}
+	rest, ok := strings.CutPrefix(line, program+": ")
+	kind, text, _ := strings.Cut(rest, ": ")
+	if !ok || (kind != "error" && kind != "at" && kind != "hint") {
+		return nil
+	}
+	return []detail{{kind, text}}
+}
+
+// failure returns the error that the process has reported since the last call,
+// or nil.
+func (r *relay) failure() error {
 	r.mu.Lock()
 	said := r.said
 	r.said = nil
 	r.mu.Unlock()
 
 	var errs []error
-	var err error
-	located := true
-	next := func() {
-		if err != nil && !located {
-			err = fault.At(err, where)
+	for i := 0; i < len(said); {
+		next := i + 1
+		for next < len(said) && said[next].kind != "error" {
+			next++
 		}
-		if err != nil {
-			errs = append(errs, err)
-		}
-		err, located = nil, false
+		errs = append(errs, r.assemble(said[i].text, said[i+1:next]))
+		i = next
 	}
-	for _, line := range said {
-		kind, text, _ := strings.Cut(line, ": ")
-		switch kind {
-		case "error":
-			next()
-			err = errors.New(text)
-		case "at":
-			err, located = fault.At(err, text), true
-		case "hint":
-			err = fault.Hint(err, "%s", text)
-		}
-	}
-	next()
 	return errors.Join(errs...)
+}
+
+// assemble makes an error of its text and the lines that came with it.
+func (r *relay) assemble(text string, details []detail) error {
+	err := errors.New(text)
+	located := false
+	for _, d := range details {
+		switch d.kind {
+		case "at":
+			located = true
+			err = fault.At(err, r.fullPlace(d.text))
+		case "hint":
+			err = fault.Hint(err, "%s", d.text)
+		}
+	}
+	if !located {
+		err = fault.At(err, r.component.Where(r.culprit(text)))
+	}
+	return err
+}
+
+// fullPlace returns the place of a property with the property's full name: the
+// process knows what stands after the component's alone.
+func (r *relay) fullPlace(place string) string {
+	for _, p := range r.component.Properties {
+		if p.Pos.String()+": "+p.Key == place {
+			return r.component.Where(p.Key)
+		}
+	}
+	return place
+}
+
+// culprit returns the property that an error speaks of, the last if there are
+// several, or else the type.
+func (r *relay) culprit(text string) string {
+	key := "type"
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ,:;()\"'", r) }) {
+		if _, ok := r.component.Lookup(word); ok {
+			key = word
+		}
+	}
+	return key
 }
