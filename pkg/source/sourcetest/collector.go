@@ -14,7 +14,9 @@ import (
 
 // ErrFull is what a full Collector refuses batches with: Flume's text for a
 // full memory channel.
-var ErrFull = errors.New("Space for commit to queue couldn't be acquired. Sinks are likely not keeping up with sources, or the buffer size is too tight") //nolint:staticcheck // Flume's text
+//
+//lint:ignore ST1005 it is Flume's text
+var ErrFull = errors.New("Space for commit to queue couldn't be acquired. Sinks are likely not keeping up with sources, or the buffer size is too tight")
 
 // window is how many batches may be under way in a Collector.
 const window = 4
