@@ -32,6 +32,7 @@ type Batch struct {
 	buf    []byte // head and events; the head is only right while sealed
 	n      int
 	sealed bool
+	part   bool // buf is events alone, and another batch's memory
 }
 
 // BatchIn returns an empty batch that uses the memory of buf for its events.
@@ -41,7 +42,14 @@ func BatchIn(buf []byte) Batch { return Batch{buf: buf[:0]} }
 func (b *Batch) Len() int { return b.n }
 
 // Size returns the length of the events in bytes, as encoded.
-func (b *Batch) Size() int { return max(0, len(b.buf)-HeadSize) }
+func (b *Batch) Size() int { return len(b.events()) }
+
+func (b *Batch) events() []byte {
+	if b.part || len(b.buf) == 0 {
+		return b.buf
+	}
+	return b.buf[HeadSize:]
+}
 
 // Append adds a copy of e at the end. It panics if the batch would hold more
 // than MaxSize bytes; sources bound their batches far below that.
@@ -60,7 +68,7 @@ func (b *Batch) AppendBatch(other *Batch) {
 		return
 	}
 	b.grow(other.Size())
-	b.buf = append(b.buf, other.buf[HeadSize:]...)
+	b.buf = append(b.buf, other.events()...)
 	b.n += other.n
 }
 
@@ -68,7 +76,11 @@ func (b *Batch) grow(n int) {
 	if b.Size() > MaxSize-n {
 		panic(fmt.Sprintf("event: a batch of %d bytes cannot hold %d more", b.Size(), n))
 	}
-	if len(b.buf) == 0 {
+	switch {
+	case b.part:
+		b.buf = append(make([]byte, HeadSize, HeadSize+len(b.buf)+n), b.buf...)
+		b.part = false
+	case len(b.buf) == 0:
 		b.buf = append(slices.Grow(b.buf, HeadSize+n), make([]byte, HeadSize)...)
 	}
 	b.sealed = false
@@ -77,23 +89,22 @@ func (b *Batch) grow(n int) {
 // Reset empties the batch and keeps its memory for what is appended next. It
 // ends the life of the events that were read from it.
 func (b *Batch) Reset() {
+	if b.part {
+		b.buf = nil
+	}
 	b.buf = b.buf[:0]
-	b.n = 0
-	b.sealed = false
+	b.n, b.sealed, b.part = 0, false, false
 }
 
 // Clone returns a copy of b that shares no memory with it.
 func (b *Batch) Clone() *Batch {
-	return &Batch{buf: append([]byte(nil), b.buf...), n: b.n, sealed: b.sealed}
+	return &Batch{buf: append([]byte(nil), b.buf...), n: b.n, sealed: b.sealed, part: b.part}
 }
 
 // All ranges over the events in order. They share the batch's memory: see Event.
 func (b *Batch) All() iter.Seq[Event] {
 	return func(yield func(Event) bool) {
-		if b.n == 0 {
-			return
-		}
-		for enc := b.buf[HeadSize:]; len(enc) > 0; {
+		for enc := b.events(); len(enc) > 0; {
 			var e Event
 			e.Headers.enc, enc = take(enc)
 			e.Body, enc = take(enc)
@@ -105,8 +116,8 @@ func (b *Batch) All() iter.Seq[Event] {
 }
 
 // Split ranges over the events in batches of at most most events each, in
-// order. It yields b itself when that holds no more, else one batch that is
-// used again for each part: a part is valid until the next is asked for.
+// order. It yields b itself when that holds no more. A part shares b's memory
+// and is valid as long as b is.
 func (b *Batch) Split(most int) iter.Seq[*Batch] {
 	return func(yield func(*Batch) bool) {
 		if b.n <= most {
@@ -115,19 +126,16 @@ func (b *Batch) Split(most int) iter.Seq[*Batch] {
 			}
 			return
 		}
-		var part Batch
-		for enc := b.buf[HeadSize:]; len(enc) > 0; {
+		for enc := b.events(); len(enc) > 0; {
+			part := Batch{part: true}
 			rest := enc
-			n := 0
-			for n < most && len(rest) > 0 {
+			for part.n < most && len(rest) > 0 {
 				_, rest = take(rest)
 				_, rest = take(rest)
-				n++
+				part.n++
 			}
-			part.Reset()
-			part.grow(len(enc) - len(rest))
-			part.buf = append(part.buf, enc[:len(enc)-len(rest)]...)
-			part.n = n
+			end := len(enc) - len(rest)
+			part.buf = enc[:end:end]
 			if !yield(&part) {
 				return
 			}
@@ -155,7 +163,7 @@ func (b *Batch) Encoded() []byte {
 // own memory. It checks all of it, so that reading the events cannot fail, and
 // allocates nothing. Its errors wrap ErrMalformed; b is empty after one.
 func (b *Batch) Decode(enc []byte) error {
-	b.buf, b.n, b.sealed = nil, 0, false
+	*b = Batch{}
 	if len(enc) < HeadSize {
 		return fmt.Errorf("%w: %d bytes, shorter than a batch's head", ErrMalformed, len(enc))
 	}

@@ -96,6 +96,13 @@ func TestSplitKeepsOrderAndBound(t *testing.T) {
 			if part.Len() > most || part.Len() == 0 {
 				t.Fatalf("a part of %d events; want 1 to %d", part.Len(), most)
 			}
+			if !slices.EqualFunc(slices.Collect(part.All()), slices.Collect(part.Clone().All()), same) {
+				t.Error("a part's clone differs from it")
+			}
+			var alone event.Batch
+			if err := alone.Decode(part.Encoded()); err != nil || alone.Len() != part.Len() {
+				t.Errorf("a part encoded alone: %d events, %v; want %d", alone.Len(), err, part.Len())
+			}
 			joined.AppendBatch(part)
 		}
 		if !bytes.Equal(joined.Encoded(), b.Encoded()) {
