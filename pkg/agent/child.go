@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -151,7 +152,7 @@ func (c *child) judge(state *os.ProcessState, early bool) verdict {
 	}
 	misconfigured := status == fault.Usage || status == fault.Config
 	switch {
-	case early && (misconfigured || status == fault.Failed):
+	case early && (misconfigured || status == fault.Failed && c.joined()):
 		// Flume: it is tried again for ever, and the agent goes on without
 		// it; here a topology that cannot work does not look alive.
 		return cannotStart
@@ -163,6 +164,19 @@ func (c *child) judge(state *os.ProcessState, early bool) verdict {
 		return finished
 	}
 	return startAgain
+}
+
+// joined reports whether the channels that the process needs are there: if not,
+// it is not its own fault that it ended.
+func (c *child) joined() bool {
+	for _, socket := range c.Peers {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+	}
+	return true
 }
 
 // run runs the process once and returns when it has ended. The state is nil if

@@ -26,8 +26,10 @@ type Process struct {
 	// joined to.
 	Properties []flumeconf.Property
 
-	// Socket is where a channel listens.
+	// Socket is where a channel listens, Peers where the channels do that
+	// a sink or a source is joined to.
 	Socket string
+	Peers  []string
 
 	// Forgets says that a channel's events are lost when its process ends.
 	Forgets bool
@@ -44,30 +46,34 @@ var programs = map[flumeconf.Kind]string{
 // says which of the channels lose their events with their process.
 func NewPlan(a *flumeconf.Agent, dir string, forgets func(channel *flumeconf.Component) bool) *Plan {
 	plan := &Plan{Agent: a.Name}
-	address := make(map[string]string)
+	sockets := make(map[string]string)
 	for i, c := range a.Channels {
-		socket := filepath.Join(dir, socketName(c.Name, i))
-		address[c.Name] = "unix:" + socket
-		p := newProcess(c, "--listen", address[c.Name])
-		p.Socket = socket
+		p := newProcess(c)
+		p.Socket = filepath.Join(dir, socketName(c.Name, i))
+		p.Links = []string{"--listen", "unix:" + p.Socket}
 		p.Forgets = forgets(c)
 		plan.Processes = append(plan.Processes, p)
+		sockets[c.Name] = p.Socket
 	}
 	for _, c := range a.Sinks {
-		plan.Processes = append(plan.Processes, newProcess(c, "--channel", address[c.Channel]))
+		p := newProcess(c)
+		p.Peers = []string{sockets[c.Channel]}
+		p.Links = []string{"--channel", "unix:" + p.Peers[0]}
+		plan.Processes = append(plan.Processes, p)
 	}
 	for _, c := range a.Sources {
-		var links []string
+		p := newProcess(c)
 		for _, channel := range c.Channels {
-			links = append(links, "--channel", channel+"="+address[channel])
+			p.Peers = append(p.Peers, sockets[channel])
+			p.Links = append(p.Links, "--channel", channel+"=unix:"+sockets[channel])
 		}
-		plan.Processes = append(plan.Processes, newProcess(c, links...))
+		plan.Processes = append(plan.Processes, p)
 	}
 	return plan
 }
 
-func newProcess(c *flumeconf.Component, links ...string) Process {
-	p := Process{Component: c, Program: programs[c.Kind], Links: links}
+func newProcess(c *flumeconf.Component) Process {
+	p := Process{Component: c, Program: programs[c.Kind]}
 	for _, property := range c.Properties {
 		switch {
 		case c.Kind == flumeconf.Source && property.Key == "channels":

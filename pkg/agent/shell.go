@@ -92,7 +92,7 @@ trap 'exit 0' HUP INT TERM
 		fmt.Fprintf(w, "\n%s\n%s %s &\n", p.comment(), p.shellCommand(), strings.Join(links, " "))
 		fmt.Fprintf(w, "%s=\"$%s $!\"\n", group, group)
 		if p.Socket != "" {
-			fmt.Fprintf(w, "until [ -S %s ] || ! kill -0 $!; do sleep 0.1; done\n", shellLink(p.Socket))
+			fmt.Fprintf(w, "until [ -S %s ] || ! kill -0 $! 2>/dev/null; do sleep 0.1; done\n", shellLink(p.Socket))
 		}
 	}
 	fmt.Fprint(w, "\nwait\n")
