@@ -21,6 +21,10 @@ type Options interface {
 }
 
 // Serializer writes the events of one file. Its methods are called one at a time.
+//
+// When one of them fails, its caller cuts w back to where it was before the
+// batch and makes the same calls again later, or goes on with another batch.
+// Nothing of the batch that failed may then be left in the serializer.
 type Serializer interface {
 	// Write writes the events of b.
 	Write(b *event.Batch) error
