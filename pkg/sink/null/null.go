@@ -56,33 +56,27 @@ func (o *Options) MaxEvents() int { return int(o.BatchSize) }
 
 // Open implements sink.Options.
 func (o *Options) Open(ctx context.Context) (sink.Sink, error) {
+	// Flume: logs each multiple of logEveryNEvents; here those that come
+	// within a second of the one before are left out, because at the default
+	// that would be hundreds of lines a second.
 	return &null{
-		log:   zerolog.Ctx(ctx),
+		log:   zerolog.Ctx(ctx).Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second}),
 		name:  component.Name(ctx),
 		every: int64(o.LogEveryNEvents),
 	}, nil
 }
 
 type null struct {
-	log   *zerolog.Logger
+	log   zerolog.Logger
 	name  string
 	every int64
-
-	taken  int64
-	logged time.Time
+	taken int64
 }
 
 func (n *null) Write(_ context.Context, b *event.Batch) error {
 	before := n.taken
 	n.taken += int64(b.Len())
-	if n.taken/n.every == before/n.every {
-		return nil
-	}
-	// Flume: logs each multiple of logEveryNEvents; here those that come
-	// within a second of the one before are left out, because at the
-	// default that would be hundreds of lines a second.
-	if now := time.Now(); now.Sub(n.logged) >= time.Second {
-		n.logged = now
+	if n.taken/n.every > before/n.every {
 		n.log.Info().Msgf("Null sink %s successful processed %d events.", n.name, n.taken-n.taken%n.every)
 	}
 	return nil
