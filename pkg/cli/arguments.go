@@ -23,7 +23,7 @@ func arguments(args []string, all []*properties, lists string) (flags []given, w
 		p, key, negated := flag(name, all)
 		switch {
 		case p == nil:
-			return nil, nil, misspelt(name, names(all), lists)
+			return nil, nil, misspelt(name, all, lists)
 		case negated && valued:
 			return nil, nil, usage(fmt.Sprintf("%s takes no value", name), "write --%s=%s", key, text)
 		case negated:

@@ -163,7 +163,7 @@ func decode(all []*properties, gs []given, in scope) Findings {
 			}
 		case g.key == all[0].prefix+"type" || of(choices, g.key):
 		case g.flag:
-			found.Errors = append(found.Errors, misspelt(g.label, names(all), "the manual"))
+			found.Errors = append(found.Errors, misspelt(g.label, all, "the manual"))
 		default:
 			found.Warnings = append(found.Warnings, unknown(g, all))
 		}
@@ -278,7 +278,10 @@ func of(failed map[*property]error, key string) bool {
 // unknown returns the warning of a property that no struct has.
 func unknown(g given, all []*properties) error {
 	err := fmt.Errorf("unknown property %s", g.label)
-	if near := fault.Closest(g.key, names(all)); near != "" {
+	if p, _, _ := find(all, g.key); p != nil {
+		return g.fault(fault.Hint(err, "write --%s on the command line", g.key))
+	}
+	if near := closest(all, g.key); near != "" {
 		err = fault.Hint(err, "did you mean %s?", near)
 	} else {
 		err = fault.Hint(err, "it has no effect")

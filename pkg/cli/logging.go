@@ -77,7 +77,7 @@ type flumeWriter struct{ to io.Writer }
 
 // Write writes one log line.
 func (w flumeWriter) Write(line []byte) (int, error) {
-	if _, err := w.to.Write(append(FlumeLine(line), '\n')); err != nil {
+	if _, err := fmt.Fprintf(w.to, "%s\n", FlumeLine(line)); err != nil {
 		return 0, err
 	}
 	return len(line), nil

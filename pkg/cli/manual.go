@@ -77,7 +77,7 @@ func Manual[O any](prog Program, spec component.Spec[O], shared ...Group) (strin
 			return "", err
 		}
 		for _, part := range parts[1:] {
-			sections(&page, strings.TrimSuffix("By default "+part.prefix, ".")+" also takes", part)
+			sections(&page, "With the default "+strings.TrimSuffix(part.prefix, "."), part)
 		}
 	}
 	if spec.Class != "" {

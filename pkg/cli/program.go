@@ -65,10 +65,11 @@ func usage(text, hint string, args ...any) error {
 	return fault.WithStatus(fault.Hint(errors.New(text), hint, args...), fault.Usage)
 }
 
-// misspelt returns the error of a flag that is not there.
-func misspelt(flag string, names []string, lists string) error {
+// misspelt returns the error of a flag that none of all is. Lists is where all
+// of them can be read.
+func misspelt(flag string, all []*properties, lists string) error {
 	err := fmt.Errorf("unknown flag %s", flag)
-	if near := fault.Closest(strings.TrimLeft(flag, "-"), names); near != "" {
+	if near := closest(all, strings.TrimLeft(flag, "-")); near != "" {
 		err = fault.Hint(err, "did you mean --%s?", near)
 	} else {
 		err = fault.Hint(err, "%s lists the flags", lists)

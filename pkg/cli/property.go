@@ -51,6 +51,8 @@ func load(options any, prefix string) (*properties, error) {
 	}
 	p := &properties{options: options, prefix: prefix}
 	for _, flag := range parser.Model.Flags {
+		// kong has made "$$" into "$"; Flume's values have dollars of their own.
+		flag.Default, flag.Help = flag.Tag.Default, flag.OrigHelp
 		stem, _, wild := strings.Cut(flag.Name, "<")
 		if !wild {
 			stem = ""
@@ -109,15 +111,19 @@ func find(all []*properties, key string) (found *property, sub string, in *prope
 	return nil, "", nil
 }
 
-// names returns every name that could have been meant by a misspelt one.
-func names(all []*properties) []string {
+// closest returns the name that is most like a misspelt key, "" if none is.
+func closest(all []*properties, key string) string {
 	var names []string
+	wild := map[int][]string{}  // stems by their number of dots
+	full := map[string]string{} // names by their stems
 	for _, each := range all {
 		for _, p := range each.list {
 			switch {
 			case p.Hidden:
 			case p.stem != "":
-				names = append(names, p.prefix+p.stem)
+				stem := p.prefix + p.stem
+				wild[strings.Count(stem, ".")] = append(wild[strings.Count(stem, ".")], stem)
+				full[stem] = p.key()
 			default:
 				names = append(names, p.key())
 				for _, alias := range p.Aliases {
@@ -126,7 +132,14 @@ func names(all []*properties) []string {
 			}
 		}
 	}
-	return names
+	// What a key has after a wildcard's stem may be anything.
+	words := strings.SplitAfter(key, ".")
+	for dots := len(words) - 1; dots > 0; dots-- {
+		if stem := fault.Closest(strings.Join(words[:dots], ""), wild[dots]); stem != "" {
+			return full[stem]
+		}
+	}
+	return fault.Closest(key, names)
 }
 
 // isBool says whether the property needs no value on a command line.

@@ -117,7 +117,7 @@ func misuse(err error, prog Program, node *kong.Node) error {
 		return usage(m[1], "did you mean %s?", strings.ReplaceAll(m[2], `"`, ""))
 	}
 	if len(node.Children) == 0 {
-		err = fault.Hint(err, "%s --help is its manual", node.FullPath())
+		err = fault.Hint(err, "write %s; %s --help is its manual", commandLine(node), node.FullPath())
 	} else {
 		err = fault.Hint(err, "%s --help lists the commands", prog.Name)
 	}
@@ -136,17 +136,7 @@ func commandPage(prog Program, root, node *kong.Node) string {
 		examples(&page, prog.Examples)
 	} else {
 		paragraph(&page, "", node.FullPath()+": "+node.Help)
-		line := node.FullPath()
-		if len(node.Flags) > 0 {
-			line += " [--option value ...]"
-		}
-		if len(node.Children) > 0 {
-			line += " COMMAND"
-		}
-		for _, word := range node.Positional {
-			line += " " + wordOf(word)
-		}
-		usageLines(&page, []string{line})
+		usageLines(&page, []string{commandLine(node)})
 		if node.Detail != "" {
 			page.WriteString("\n" + manualText(node.Detail))
 		}
@@ -157,6 +147,26 @@ func commandPage(prog Program, root, node *kong.Node) string {
 		paragraph(&page, "", prog.More)
 	}
 	return page.String()
+}
+
+// commandLine returns how a command is called.
+func commandLine(node *kong.Node) string {
+	line := node.FullPath()
+	for _, flag := range node.Flags {
+		if flag.Required {
+			line += " " + signature(&property{Flag: &kong.Flag{Value: flag.Value, PlaceHolder: flag.PlaceHolder}})
+		}
+	}
+	if len(node.Flags) > 0 {
+		line += " [--option value ...]"
+	}
+	if len(node.Children) > 0 {
+		line += " COMMAND"
+	}
+	for _, word := range node.Positional {
+		line += " " + wordOf(word)
+	}
+	return line
 }
 
 // commandSections writes the commands, the words and the flags of a node.
