@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -202,7 +203,9 @@ func (j *journal) hold() entry {
 	j.t.Helper()
 	select {
 	case e := <-j.entries:
-		j.pids[e.name] = e.pid
+		if e.what != "ended" {
+			j.pids[e.name] = e.pid
+		}
 		return e
 	case <-time.After(10 * time.Second):
 		j.t.Fatal("nothing happened for 10 s")
@@ -223,17 +226,41 @@ func (j *journal) expect(want ...string) {
 // expectAll waits for entries in any order.
 func (j *journal) expectAll(want ...string) {
 	j.t.Helper()
-	missing := make(map[string]bool)
-	for _, w := range want {
-		missing[w] = true
-	}
-	for len(missing) > 0 {
+	for len(want) > 0 {
 		e := j.next()
-		if got := e.name + " " + e.what; !missing[got] {
-			j.t.Fatalf("got %s; want one of %v", got, missing)
-		} else {
-			delete(missing, got)
+		i := slices.Index(want, e.name+" "+e.what)
+		if i < 0 {
+			j.t.Fatalf("got %s %s; want one of %q", e.name, e.what, want)
 		}
+		want = slices.Delete(want, i, i+1)
+	}
+}
+
+// expectStop waits for the processes of the names to be asked to end, one after
+// the other, each only when the one before it has ended.
+func (j *journal) expectStop(names ...string) {
+	j.t.Helper()
+	for i, name := range names {
+		e := j.hold()
+		for e.what == "ended" { // told at its own pace
+			e = j.hold()
+		}
+		if e.name != name || e.what != "stopping" {
+			j.t.Fatalf("got %s %s; want %s stopping", e.name, e.what, name)
+		}
+		if i > 0 {
+			j.expectGone(names[i-1])
+		}
+		close(e.read)
+	}
+}
+
+// expectGone fails the test if the process of name runs, or has not been waited
+// for.
+func (j *journal) expectGone(name string) {
+	j.t.Helper()
+	if err := syscall.Kill(j.pids[name], 0); err != syscall.ESRCH {
+		j.t.Errorf("%s is still there", name)
 	}
 }
 
@@ -258,6 +285,7 @@ type topology struct {
 // run runs the topology in conf; JOURNAL in it is replaced.
 func run(t *testing.T, conf string, grace time.Duration) *topology {
 	t.Setenv(role, "component")
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each process ends a second late
 	j := newJournal(t)
 	props, err := flumeconf.Parse("flume.conf", strings.NewReader(strings.ReplaceAll(conf, "JOURNAL", j.path)))
 	if err != nil {
