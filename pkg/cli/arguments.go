@@ -79,8 +79,8 @@ func isFlag(arg string, all []*properties) bool {
 }
 
 // chooserOf returns the property that chooses the component within the
-// component that has the property key; nil if there is none. Which component
-// that is, and so whether it has key, is known only once all is read.
+// component that has the property key; nil if there is none. It serves where a
+// file may choose another one than the command line knows of.
 func chooserOf(key string, all []*properties) *property {
 	for _, each := range all {
 		for _, p := range each.list {
@@ -90,4 +90,26 @@ func chooserOf(key string, all []*properties) *property {
 		}
 	}
 	return nil
+}
+
+// withParts returns all and the properties of the components within the
+// component, as args choose them or by default, so that arguments knows their
+// flags.
+func withParts(args []string, all []*properties) ([]*properties, error) {
+	if err := reset(all); err != nil {
+		return nil, err
+	}
+	var choices []given
+	for i, arg := range args {
+		name, text, valued := strings.Cut(arg, "=")
+		p, key, _ := flag(name, all)
+		if p == nil || !p.isChooser() || key != p.key() {
+			continue
+		}
+		if !valued && i+1 < len(args) {
+			text = args[i+1]
+		}
+		choices = append(choices, given{key: key, text: text})
+	}
+	return choose(all, choices, map[*property]error{})
 }

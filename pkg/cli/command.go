@@ -83,7 +83,11 @@ func Parse[O any](prog Program, catalog component.Catalog[O], args []string, sha
 		return nil, err
 	}
 	manual := prog.Name + " " + spec.Name + " --help"
-	flags, words, err := arguments(rest, all, manual)
+	known, err := withParts(rest, all)
+	if err != nil {
+		return nil, err
+	}
+	flags, words, err := arguments(rest, known, manual)
 	if err != nil {
 		return nil, err
 	}

@@ -46,6 +46,8 @@ func TestParse(t *testing.T) {
 		{"takes the last of others", []string{":1", "--offset=1", "--offset=2"}, func(p *pond, _ *every) any { return p.Offset }, 2},
 		{"ends flags at --", []string{"--bind=x", "--", ":1"}, func(p *pond, _ *every) any { return p.Port }, option.Int(1)},
 		{"sets a part", []string{":1", "--water.grams", "4", "--water=salt", "--water.warm=true"}, func(p *pond, _ *every) any { return p.Water.options }, &salt{Grams: 4, Warm: true}},
+		{"knows the booleans of a part", []string{"--water.warm", ":1", "--water", "salt", "--water.grams=4"}, func(p *pond, _ *every) any { return p.Water.options }, &salt{Grams: 4, Warm: true}},
+		{"knows the negations of a part", []string{"--no-water.warm", ":1", "--water", "salt", "--water.grams=4"}, func(p *pond, _ *every) any { return p.Water.options }, &salt{Grams: 4}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, shared, err := parse(append([]string{"pond"}, tt.args...)...)

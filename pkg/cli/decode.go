@@ -126,6 +126,21 @@ func (s scope) missing(p *property) error {
 	return s.fault(fault.Hint(errors.New(text+" is missing"), "%s: %s", hint, p.Help), p.key())
 }
 
+// decoder sets options from what was given. Its methods are called in order.
+type decoder struct {
+	scope
+	all   []*properties
+	given []given
+	// values is what counts of given for each slot, by index: one, or
+	// several flags.
+	values map[slot][]int
+	// failed is why components within the component could not be chosen.
+	failed map[*property]error
+	// faulty are the properties that an error was found for.
+	faulty map[*property]bool
+	found  Findings
+}
+
 // slot is where a value goes: a property, and the key in it if it is a map.
 type slot struct {
 	*property
@@ -135,96 +150,127 @@ type slot struct {
 // decode sets the options of all from what was given, in the order in which
 // later ones take precedence.
 func decode(all []*properties, gs []given, in scope) Findings {
-	var found Findings
+	d := decoder{
+		scope:  in,
+		all:    all,
+		given:  gs,
+		values: map[slot][]int{},
+		failed: map[*property]error{},
+		faulty: map[*property]bool{},
+	}
+	if err := reset(all); err != nil {
+		return Findings{Errors: []error{err}}
+	}
+	var err error
+	if d.all, err = choose(all, gs, d.failed); err != nil {
+		return Findings{Errors: []error{err}}
+	}
+	d.share()
+	d.set()
+	d.require()
+	d.validate()
+	return d.found
+}
+
+// reset gives all properties their defaults.
+func reset(all []*properties) error {
 	for _, each := range all {
 		for _, p := range each.list {
 			if err := p.reset(); err != nil {
-				found.Errors = append(found.Errors, fmt.Errorf("setting the default of %s: %w", p.key(), err))
+				return fmt.Errorf("setting the default of %s: %w", p.key(), err)
 			}
 		}
 	}
-	choices := map[*property]error{}
-	all, err := choose(all, gs, choices)
-	if err != nil {
-		return Findings{Errors: []error{err}}
-	}
+	return nil
+}
 
-	// What counts of gs for each property, by index: one, or several flags.
-	values := map[slot][]int{}
-	for i, g := range gs {
-		p, sub, owner := find(all, g.key)
+// share finds out what each value is for and which of them count.
+func (d *decoder) share() {
+	for i, g := range d.given {
+		p, sub, owner := find(d.all, g.key)
 		switch {
 		case p != nil && (g.flag || !owner.command):
 			s := slot{p, sub}
-			if before := values[s]; before != nil && gs[before[0]].flag && (p.isSlice() || p.IsMap()) {
-				values[s] = append(before, i)
-			} else {
-				values[s] = []int{i}
+			before := d.values[s]
+			if before == nil || !d.given[before[0]].flag || !p.isSlice() && !p.IsMap() {
+				before = nil
 			}
-		case g.key == all[0].prefix+"type" || of(choices, g.key):
+			d.values[s] = append(before, i)
+		case g.key == d.all[0].prefix+"type" || of(d.failed, g.key):
 		case g.flag:
-			found.Errors = append(found.Errors, misspelt(g.label, all, "the manual"))
+			d.found.Errors = append(d.found.Errors, misspelt(g.label, d.all, "the manual"))
 		default:
-			found.Warnings = append(found.Warnings, unknown(g, all))
+			d.found.Warnings = append(d.found.Warnings, unknown(g, d.all))
 		}
 	}
+}
 
-	faulty := map[*property]bool{}
-	for i, g := range gs {
-		p, sub, _ := find(all, g.key)
-		if !slices.Contains(values[slot{p, sub}], i) {
+// set sets the properties that were given.
+func (d *decoder) set() {
+	for i, g := range d.given {
+		p, sub, _ := find(d.all, g.key)
+		if !slices.Contains(d.values[slot{p, sub}], i) {
 			continue
 		}
 		if why := p.notice(); why != "" && !p.Set {
-			found.Notices = append(found.Notices, g.fault(fmt.Errorf("%s has no effect: %s", g.label, why)))
+			d.found.Notices = append(d.found.Notices, g.fault(fmt.Errorf("%s has no effect: %s", g.label, why)))
 		}
 		if p.isSlice() && !p.Set {
 			p.Target.SetZero()
 		}
 		p.Set = true
-		err := choices[p]
+		err := d.failed[p]
 		if !p.isChooser() {
 			err = p.set(sub, g.text)
 		}
 		if err != nil {
-			faulty[p] = true
-			found.Errors = append(found.Errors, g.fault(fmt.Errorf("%s: %w", g.label, err)))
+			d.complain(p, g.fault(fmt.Errorf("%s: %w", g.label, err)))
 		}
 	}
+}
 
-	for _, each := range all {
+// complain adds an error about a property.
+func (d *decoder) complain(p *property, err error) {
+	d.faulty[p] = true
+	d.found.Errors = append(d.found.Errors, err)
+}
+
+// require looks for properties that should have been given.
+func (d *decoder) require() {
+	for _, each := range d.all {
 		for _, p := range each.list {
 			if p.Required && !p.Set {
-				faulty[p] = true
-				found.Errors = append(found.Errors, in.missing(p))
+				d.complain(p, d.missing(p))
 			}
 		}
 	}
+}
 
-	for _, each := range all {
+// validate asks the options what is wrong with them, leaving out what is said
+// of a property that has an error already.
+func (d *decoder) validate() {
+	for _, each := range d.all {
 		for _, err := range validate(each.options) {
 			name, _, _ := strings.Cut(err.Error(), " ")
 			p, sub := each.find(each.prefix + strings.TrimSuffix(name, ":"))
-			if p == nil {
-				found.Errors = append(found.Errors, in.fault(err, ""))
+			count := d.values[slot{p, sub}]
+			switch {
+			case p == nil:
+				err = d.fault(err, "")
+			case d.faulty[p]:
 				continue
+			case len(count) == 0:
+				err = d.fault(err, p.key())
+			default:
+				g := d.given[count[len(count)-1]]
+				if g.flag {
+					err = fmt.Errorf("--%s%w", each.prefix, err)
+				}
+				err = g.fault(err)
 			}
-			if faulty[p] {
-				continue
-			}
-			count := values[slot{p, sub}]
-			if len(count) == 0 {
-				found.Errors = append(found.Errors, in.fault(err, p.key()))
-				continue
-			}
-			g := gs[count[len(count)-1]]
-			if g.flag {
-				err = fmt.Errorf("--%s%w", each.prefix, err)
-			}
-			found.Errors = append(found.Errors, g.fault(err))
+			d.found.Errors = append(d.found.Errors, err)
 		}
 	}
-	return found
 }
 
 // choose makes the components within the component, as they are given or by
@@ -254,10 +300,8 @@ func choose(all []*properties, gs []given, failed map[*property]error) ([]*prope
 			if err != nil {
 				return nil, err
 			}
-			for _, own := range part.list {
-				if err := own.reset(); err != nil {
-					return nil, fmt.Errorf("setting the default of %s: %w", own.key(), err)
-				}
+			if err := reset([]*properties{part}); err != nil {
+				return nil, err
 			}
 			all = append(all, part)
 		}

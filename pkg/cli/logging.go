@@ -89,7 +89,8 @@ func (w flumeWriter) Write(line []byte) (int, error) {
 //
 // without a line end. The component's name stands before a message that does
 // not have it, an error after the message, and other fields in parentheses at
-// the end. A line that is not such JSON is returned as it is.
+// the end. A line that is not such JSON is returned as it is, in the
+// memory it came in.
 func FlumeLine(line []byte) []byte {
 	line = bytes.TrimRight(line, "\r\n")
 	var fields map[string]any

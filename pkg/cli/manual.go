@@ -51,12 +51,8 @@ func Manual[O any](prog Program, spec component.Spec[O], shared ...Group) (strin
 	if err != nil {
 		return "", err
 	}
-	for _, each := range all {
-		for _, p := range each.list {
-			if err := p.reset(); err != nil {
-				return "", fmt.Errorf("setting the default of %s: %w", p.key(), err)
-			}
-		}
+	if err := reset(all); err != nil {
+		return "", err
 	}
 	var page strings.Builder
 	paragraph(&page, "", strings.TrimSpace(prog.Name+" "+spec.Name)+": "+spec.Summary)

@@ -110,10 +110,8 @@ func setOne(options any, gs []given) error {
 	if err != nil {
 		return err
 	}
-	for _, each := range all[0].list {
-		if err := each.reset(); err != nil {
-			return err
-		}
+	if err := reset(all); err != nil {
+		return err
 	}
 	for _, g := range gs {
 		p, sub := all[0].find(g.key)
