@@ -117,6 +117,7 @@ var program = cli.Program{
 	Name:     "fsrc",
 	Kind:     "source",
 	Summary:  "fsrc takes events in.",
+	Commands: []cli.Example{{Command: "drain ADDR", Effect: "Let the water out."}},
 	Examples: []cli.Example{{Command: "fsrc pond :7 | fsink logger", Effect: "Show what is in the pond."}},
 }
 

@@ -78,8 +78,6 @@ func supervise(name string, args []string, run Run, signals <-chan os.Signal, st
 			select {
 			case err = <-done:
 			case <-time.After(lastWords):
-			}
-			if err == nil {
 				err = fmt.Errorf("ended at once by a second signal (%v)", s)
 			}
 			running = false

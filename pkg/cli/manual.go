@@ -35,6 +35,14 @@ func overview[O any](prog Program, catalog component.Catalog[O]) string {
 		rows = append(rows, [2]string{spec.Name, spec.Summary})
 	}
 	table(&page, rows)
+	if prog.Commands != nil {
+		rows = nil
+		for _, c := range prog.Commands {
+			rows = append(rows, [2]string{c.Command, c.Effect})
+		}
+		page.WriteString("\nCommands:\n")
+		table(&page, rows)
+	}
 	page.WriteString("\n")
 	more := prog.More
 	if more == "" {
@@ -101,8 +109,7 @@ func usageLines(page *strings.Builder, lines []string) {
 	}
 }
 
-// examples writes command lines with what they do: beside them if there is
-// room, else above.
+// examples writes command lines, each with what it does below.
 func examples(page *strings.Builder, all []Example) {
 	if len(all) == 0 {
 		return

@@ -16,8 +16,11 @@ type Program struct {
 	Kind string
 	// Summary is a sentence or two that say what it is for.
 	Summary string
-	// Usage are lines that stand after those of the types or commands.
+	// Usage are lines of usage that stand after the usual ones.
 	Usage []string
+	// Commands are what may stand in place of a type; the program reads them
+	// by ParseCommands. Programs without types have none here.
+	Commands []Example
 	// Examples are three to five lines that show it at work.
 	Examples []Example
 	// More says where to read on; it ends the help.

@@ -12,8 +12,8 @@ import (
 // Verify returns what is wrong with a catalogue, for the tests of the package
 // that has it: names that are there twice, a component without a summary or a
 // manual, tags that cannot be read, a property without help or with a default
-// that is none, a flag that hides one of the shared groups or of Process, a
-// property that a file and the command line read differently. Shared returns
+// that is none, a target that sets what is not there, a flag that hides one of
+// the shared groups or of Process, a property that a file and the command line read differently. Shared returns
 // fresh groups each time; it may be nil.
 func Verify[O any](catalog component.Catalog[O], shared func() []Group) error {
 	if shared == nil {
@@ -46,6 +46,9 @@ func Verify[O any](catalog component.Catalog[O], shared func() []Group) error {
 			complain("%w", err)
 			continue
 		}
+		if key := stray(spec, all); key != "" {
+			complain("its target sets %s, which it has not", key)
+		}
 		for i, each := range all {
 			for _, p := range each.list {
 				if p.Help == "" && p.notice() == "" && !p.Hidden {
@@ -66,6 +69,26 @@ func Verify[O any](catalog component.Catalog[O], shared func() []Group) error {
 		}
 	}
 	return errors.Join(found...)
+}
+
+// stray returns a property that the target of a component sets and that the
+// component has not; "" if there is none.
+func stray[O any](spec component.Spec[O], all []*properties) string {
+	if spec.Target == nil {
+		return ""
+	}
+	for _, word := range []string{"x", ":1", "x:1", "http://x:1/y"} {
+		props, err := spec.Target.Properties(word)
+		if err != nil {
+			continue
+		}
+		for key := range props {
+			if p, _ := all[0].find(key); p == nil {
+				return key
+			}
+		}
+	}
+	return ""
 }
 
 // readAlike gives one property a value in a file and on the command line, in

@@ -30,7 +30,7 @@ func TestVerify(t *testing.T) {
 	}
 	bad := component.Catalog[options]{
 		catalog[0],
-		{Name: "Spoilt", Class: "POND", Summary: "none", New: func() options { return new(spoilt) }},
+		{Name: "Spoilt", Class: "POND", Summary: "none", Target: component.Single("X", "nothing"), New: func() options { return new(spoilt) }},
 	}
 	err := cli.Verify(bad, shared)
 	if err == nil {
@@ -41,6 +41,7 @@ func TestVerify(t *testing.T) {
 		`Spoilt: the name "Spoilt" is not in lower case`,
 		`Spoilt: the summary "none" is no sentence`,
 		"Spoilt: there is no manual",
+		"Spoilt: its target sets nothing, which it has not",
 		"Spoilt: silent has no help",
 		"Spoilt: --log-format means two things",
 		"Spoilt: --channels means two things",
