@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/interceptor"
 )
@@ -107,16 +108,17 @@ func TestHost(t *testing.T) {
 }
 
 func TestCatalog(t *testing.T) {
+	if err := cli.Verify(interceptor.Catalog, nil); err != nil {
+		t.Error(err)
+	}
 	for _, s := range interceptor.Catalog {
-		t.Run(s.Name, func(t *testing.T) {
-			for _, typ := range []string{s.Name, strings.ToUpper(s.Name), s.Class} {
-				if found, err := interceptor.Catalog.Find("interceptor", typ); err != nil || found.Name != s.Name {
-					t.Errorf("Find(%q): got %q, %v", typ, found.Name, err)
-				}
+		for _, typ := range []string{s.Name, strings.ToUpper(s.Name), s.Class} {
+			if found, err := interceptor.Catalog.Find("interceptor", typ); err != nil || found.Name != s.Name {
+				t.Errorf("Find(%q): got %q, %v; want %s", typ, found.Name, err, s.Name)
 			}
-			if want := fmt.Sprintf("The %s interceptor ", s.Name); !strings.HasPrefix(s.Manual, want) {
-				t.Errorf("the manual begins %.30q; want %q", s.Manual, want)
-			}
-		})
+		}
+		if want := fmt.Sprintf("The %s interceptor ", s.Name); !strings.HasPrefix(s.Manual, want) {
+			t.Errorf("%s: the manual begins %.30q; want %q", s.Name, s.Manual, want)
+		}
 	}
 }

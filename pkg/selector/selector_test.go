@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/selector"
@@ -119,16 +120,17 @@ func TestUnknownChannels(t *testing.T) {
 }
 
 func TestCatalog(t *testing.T) {
+	if err := cli.Verify(selector.Catalog, nil); err != nil {
+		t.Error(err)
+	}
 	for _, s := range selector.Catalog {
-		t.Run(s.Name, func(t *testing.T) {
-			for _, typ := range []string{s.Name, strings.ToUpper(s.Name), s.Class} {
-				if found, err := selector.Catalog.Find("channel selector", typ); err != nil || found.Name != s.Name {
-					t.Errorf("Find(%q): got %q, %v", typ, found.Name, err)
-				}
+		for _, typ := range []string{s.Name, strings.ToUpper(s.Name), s.Class} {
+			if found, err := selector.Catalog.Find("channel selector", typ); err != nil || found.Name != s.Name {
+				t.Errorf("Find(%q): got %q, %v; want %s", typ, found.Name, err, s.Name)
 			}
-			if want := fmt.Sprintf("The %s selector ", s.Name); !strings.HasPrefix(s.Manual, want) {
-				t.Errorf("the manual begins %.30q; want %q", s.Manual, want)
-			}
-		})
+		}
+		if want := fmt.Sprintf("The %s selector ", s.Name); !strings.HasPrefix(s.Manual, want) {
+			t.Errorf("%s: the manual begins %.30q; want %q", s.Name, s.Manual, want)
+		}
 	}
 }
