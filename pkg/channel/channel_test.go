@@ -1,0 +1,282 @@
+package channel_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/event"
+)
+
+// counted is a store that counts its appends.
+type counted struct {
+	channel.Store
+	appends atomic.Int64
+}
+
+func (s *counted) Append(ctx context.Context, data []byte, totals channel.Totals) (uint64, error) {
+	s.appends.Add(1)
+	return s.Store.Append(ctx, data, totals)
+}
+
+var limits = channel.Limits{
+	Events:      1_000_000,
+	Transaction: 10_000,
+	KeepAlive:   50 * time.Millisecond,
+	Texts:       channel.Texts{Full: "full of events", FullBytes: "full of bytes", TooMany: "too many"},
+}
+
+// openAt opens a channel in dir, in memory if that is "".
+func openAt(t testing.TB, dir string, limits channel.Limits) (*channel.Channel, *counted) {
+	t.Helper()
+	conf := channel.Config{Limits: limits, TrimBytes: 4 << 20}
+	store := new(counted)
+	if dir != "" {
+		conf.Dir, conf.TrimBytes = lock(t, dir), 64<<20
+	}
+	store.Store = openStore(t, dir)
+	c, err := channel.Open(t.Context(), store, conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, store
+}
+
+func lock(t testing.TB, path string) *channel.Dir {
+	t.Helper()
+	dir, err := channel.LockDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func openStore(t testing.TB, dir string) channel.Store {
+	t.Helper()
+	store, err := jetstream.Open(t.Context(), channel.StoreConfig{Dir: storeDir(dir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func storeDir(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "store")
+}
+
+func open(t testing.TB, dir string, limits channel.Limits) (*channel.Channel, *counted) {
+	c, store := openAt(t, dir, limits)
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c, store
+}
+
+func batch(bodies ...string) *event.Batch {
+	b := new(event.Batch)
+	for _, body := range bodies {
+		b.Append(event.Event{Body: []byte(body)})
+	}
+	return b
+}
+
+func bodies(b *event.Batch) string {
+	var all []string
+	for e := range b.All() {
+		all = append(all, string(e.Body))
+	}
+	return strings.Join(all, " ")
+}
+
+// put commits b and returns the reason if it was refused.
+func put(p *channel.Putter, b *event.Batch, wait bool) error {
+	return <-begin(p, b, wait)
+}
+
+func begin(p *channel.Putter, b *event.Batch, wait bool) <-chan error {
+	done := make(chan error, 1)
+	p.Put(b, wait, func(err error) { done <- err })
+	return done
+}
+
+func take(t testing.TB, from *channel.Taker) *channel.Take {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	got, err := from.Take(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func wantTake(t testing.TB, from *channel.Taker, want string) *channel.Take {
+	t.Helper()
+	got := take(t, from)
+	if text := bodies(got.Batch); text != want {
+		t.Fatalf("took %q; want %q", text, want)
+	}
+	return got
+}
+
+func commit(t testing.TB, take *channel.Take) {
+	t.Helper()
+	if err := take.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGroupCommit(t *testing.T) {
+	c, store := open(t, t.TempDir(), limits)
+	const putters, each = 100, 20
+	var all sync.WaitGroup
+	for i := range putters {
+		all.Go(func() {
+			p := c.Putter()
+			defer p.Close()
+			for j := range each {
+				if err := put(p, batch(fmt.Sprintf("%d.%d", i, j)), false); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	appends := store.appends.Load()
+	if appends*10 > putters*each {
+		t.Errorf("%d puts took %d appends; want a tenth or fewer", putters*each, appends)
+	}
+	taker := c.Taker()
+	defer taker.Close()
+	next := make(map[string]int)
+	for n := 0; n < putters*each; {
+		got := take(t, taker)
+		for e := range got.Batch.All() {
+			who, number, _ := strings.Cut(string(e.Body), ".")
+			if want := fmt.Sprint(next[who]); number != want {
+				t.Fatalf("putter %s: took put %s; want %s", who, number, want)
+			}
+			next[who]++
+			n++
+		}
+		commit(t, got)
+	}
+	if c.Len() != 0 || c.Bytes() != 0 {
+		t.Errorf("%d events and %d bytes are left; want none", c.Len(), c.Bytes())
+	}
+}
+
+func TestBacklogIsReadInOrder(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := openAt(t, dir, limits)
+	p := c.Putter()
+	const puts = 300
+	body := strings.Repeat("x", 100_000) // 30 MB, far more than is kept in memory
+	for i := range puts {
+		if err := put(p, batch(fmt.Sprint(i, body)), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taker := c.Taker()
+	for i := range puts / 3 {
+		commit(t, wantTake(t, taker, fmt.Sprint(i, body)))
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, _ = open(t, dir, limits)
+	if c.Len() != puts-puts/3 {
+		t.Errorf("holds %d events after it was opened again; want %d", c.Len(), puts-puts/3)
+	}
+	taker = c.Taker()
+	defer taker.Close()
+	taker.Last()
+	for i := puts / 3; i < puts; i++ {
+		commit(t, wantTake(t, taker, fmt.Sprint(i, body)))
+	}
+	if _, err := taker.Take(t.Context()); err != io.EOF {
+		t.Errorf("got %v; want io.EOF", err)
+	}
+}
+
+func TestOpenRefusesAStoreThatEndsTooEarly(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := openAt(t, dir, limits)
+	for i := range 3 {
+		if err := put(c.Putter(), batch("a", fmt.Sprint(i)), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(storeDir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := channel.Open(t.Context(), openStore(t, dir), channel.Config{Limits: limits, Dir: lock(t, dir)})
+	want := "the store ends at message 0, but 3 were committed: messages 1 to 3 are missing from the store, which held 6 events"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v; want %s", err, want)
+	}
+}
+
+func TestOpenGoesOnWithoutWhatItMayLose(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := openAt(t, dir, limits)
+	for i := range 3 {
+		if err := put(c.Putter(), batch("old", fmt.Sprint(i)), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taker := c.Taker()
+	commit(t, wantTake(t, taker, "old 0"))
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(storeDir(dir)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := channel.Open(t.Context(), openStore(t, dir), channel.Config{Limits: limits, Dir: lock(t, dir), MayLose: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Len() != 0 {
+		t.Errorf("holds %d events; want none", c.Len())
+	}
+	if err := put(c.Putter(), batch("new"), true); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, wantTake(t, c.Taker(), "new"))
+}
+
+func TestFailedStoreEndsTheChannel(t *testing.T) {
+	c, store := openAt(t, "", limits)
+	taker := c.Taker()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(c.Putter(), batch("a"), true); err == nil {
+		t.Error("a put into a store that is gone was committed")
+	}
+	<-c.Failed()
+	if _, err := taker.Take(t.Context()); !errors.Is(err, c.Err()) {
+		t.Errorf("Take: got %v; want %v", err, c.Err())
+	}
+	c.Close()
+}

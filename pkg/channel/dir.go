@@ -1,0 +1,176 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/flumekit/flumekit/pkg/fault"
+)
+
+// ErrInUse is wrapped by LockDir's error when another process has the directory.
+var ErrInUse = errors.New("another process has it")
+
+// formatText is what the file format holds.
+const formatText = "flumekit channel 1\n"
+
+// Dir is a channel's directory, locked by this process: it is the owner for as
+// long as the Dir is open, and loses the directory with its life at the latest.
+type Dir struct {
+	path string
+	lock *os.File
+}
+
+// MakeDir makes a channel's directory if it does not exist but its parent does.
+func MakeDir(path string) error {
+	err := os.Mkdir(path, 0o700)
+	switch {
+	case err == nil:
+		return syncDir(filepath.Dir(path))
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.Hint(err, "make the directory that it is to be in: mkdir -p %s", filepath.Dir(path))
+	}
+	return err
+}
+
+// LockDir makes the process the owner of the directory at path, which exists.
+// It is laid out if it is empty. If another process has it, the error wraps
+// ErrInUse.
+func LockDir(path string) (*Dir, error) {
+	lock, err := openLock(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := flock(lock, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer lock.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%s: %w: process %s", path, ErrInUse, owner(lock))
+		}
+		return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
+	}
+	return lockedDir(path, lock)
+}
+
+// AwaitDir is LockDir that waits until no other process has the directory.
+func AwaitDir(ctx context.Context, path string) (*Dir, error) {
+	lock, err := openLock(path)
+	if err != nil {
+		return nil, err
+	}
+	locked := make(chan error, 1)
+	go func() { locked <- flock(lock, unix.LOCK_EX) }()
+	select {
+	case err := <-locked:
+		if err != nil {
+			lock.Close()
+			return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
+		}
+		return lockedDir(path, lock)
+	case <-ctx.Done():
+		// A flock that waits cannot be called off. If it is granted yet,
+		// it is given back at once.
+		go func() {
+			<-locked
+			lock.Close()
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+func openLock(path string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fault.Hint(fmt.Errorf("there is no channel in %s: %w", path, err), "make the directory: mkdir %s", path)
+	case err != nil:
+		return nil, fmt.Errorf("opening the channel in %s: %w", path, err)
+	}
+	return lock, nil
+}
+
+func flock(f *os.File, how int) error {
+	for {
+		err := unix.Flock(int(f.Fd()), how)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+func owner(lock *os.File) string {
+	text := make([]byte, 20)
+	n, _ := lock.ReadAt(text, 0)
+	return strings.TrimSpace(string(text[:n]))
+}
+
+func lockedDir(path string, lock *os.File) (*Dir, error) {
+	d := &Dir{path: path, lock: lock}
+	err := d.checkFormat()
+	if err == nil {
+		err = lock.Truncate(0)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(lock, os.Getpid())
+	}
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return d, nil
+}
+
+// checkFormat refuses a layout that this version does not know, and writes its
+// own into a directory without one.
+func (d *Dir) checkFormat() error {
+	path := filepath.Join(d.path, "format")
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return writeFormat(path)
+	case err != nil:
+		return err
+	case string(text) != formatText:
+		return fault.Hint(fmt.Errorf("%s says %q; this version knows %q", path, strings.TrimSpace(string(text)), strings.TrimSpace(formatText)),
+			"open the channel with the version of flumekit that wrote it")
+	}
+	return nil
+}
+
+func writeFormat(path string) error {
+	temp, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = temp.WriteString(formatText)
+	if err == nil {
+		err = temp.Sync()
+	}
+	if err = errors.Join(err, temp.Close()); err == nil {
+		err = os.Rename(temp.Name(), path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		return fmt.Errorf("laying out the channel: %w", err)
+	}
+	return nil
+}
+
+// Path returns the directory's path.
+func (d *Dir) Path() string { return d.path }
+
+// Store returns the path of the directory for the store's files.
+func (d *Dir) Store() string { return filepath.Join(d.path, "store") }
+
+func (d *Dir) ledger() string { return filepath.Join(d.path, "ledger") }
+
+// Close gives the directory up.
+func (d *Dir) Close() error { return d.lock.Close() }

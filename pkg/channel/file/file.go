@@ -1,0 +1,190 @@
+// Package file is the file channel: it holds events on disk, and has them there
+// before it says that they are committed.
+//
+//	fsrc taildir '/var/log/*.log' | fchan file /var/spool/c1 | fsink hdfs hdfs://nn/logs
+//
+// The channel may be killed at any instant and opened again: every put that was
+// committed is delivered, and no take that was committed is made twice. After a
+// power failure the takes of the last second may be.
+//
+// DIR belongs to one process at a time; others that name the same DIR become its
+// clients, and one of them takes over when it ends. DIR is made if the directory
+// that it is in exists. Without DIR the channel lies in the first of dataDirs.
+//
+// At most capacity events are held, and while less than minimumRequiredSpace is
+// free on the disk nothing is put. When the channel is full, a put waits for
+// keep-alive and is then refused, unless its sender waits for as long as it
+// takes, as a shell pipeline does. Taken events count until their take is
+// committed.
+package file
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/component"
+	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/option"
+)
+
+//go:embed file.go
+var source string
+
+// Spec is this channel's line in the catalogue.
+var Spec = channel.Spec{
+	Name:    "file",
+	Class:   "org.apache.flume.channel.file.FileChannel",
+	Summary: "Hold events on disk.",
+	Manual:  component.Manual(source),
+	Target:  component.Single("DIR", "dir"),
+	New:     func() channel.Options { return new(Options) },
+}
+
+// Options are the properties of a file channel.
+type Options struct {
+	Dir                  string         `name:"dir" placeholder:"DIR" help:"Directory of the channel."`
+	DataDirs             []string       `name:"dataDirs" default:"~/.flume/file-channel/data" placeholder:"DIRS" help:"Where the channel lies if dir is not given: in the first of these, which is made."`
+	Capacity             option.Int     `name:"capacity" default:"1000000" help:"Most events held."`
+	TransactionCapacity  option.Int     `name:"transactionCapacity" default:"10000" help:"Most events in one transaction."`
+	KeepAlive            option.Seconds `name:"keep-alive" default:"3" help:"How long a put waits for room."`
+	MinimumRequiredSpace option.Bytes   `name:"minimumRequiredSpace" default:"524288000" help:"Nothing is put while less than this is free on the disk; 1MiB at least."`
+	FsyncPerTransaction  option.Bool    `name:"fsyncPerTransaction" default:"true" help:"Have events on the disk before they count as committed."`
+	FsyncInterval        option.Seconds `name:"fsyncInterval" default:"5" help:"Without fsyncPerTransaction: how often events are brought to the disk. What was committed since is lost when the machine goes down."`
+
+	CheckpointDir            string        `name:"checkpointDir" notice:"the ledger takes the checkpoint's place; it lies in the channel's directory"`
+	UseDualCheckpoints       option.Bool   `name:"useDualCheckpoints" default:"false" notice:"the ledger is kept twice anyway"`
+	BackupCheckpointDir      string        `name:"backupCheckpointDir" notice:"the ledger is kept twice anyway"`
+	CompressBackupCheckpoint option.Bool   `name:"compressBackupCheckpoint" default:"false" notice:"the ledger is small"`
+	CheckpointInterval       option.Millis `name:"checkpointInterval" default:"30000" notice:"the ledger is written at every commit"`
+	CheckpointOnClose        option.Bool   `name:"checkpointOnClose" default:"true" notice:"the ledger is written at every commit"`
+	MaxFileSize              option.Bytes  `name:"maxFileSize" default:"1623195647" notice:"the store chooses its files' sizes itself"`
+	UseLogReplayV1           option.Bool   `name:"use-log-replay-v1" default:"false" notice:"nothing is replayed when the channel is opened"`
+	UseFastReplay            option.Bool   `name:"use-fast-replay" default:"false" notice:"nothing is replayed when the channel is opened"`
+
+	Encryption map[string]string `name:"encryption.<property>" hidden:""`
+}
+
+// Validate checks what the values alone can tell.
+//
+// Flume: a capacity below 1 becomes the default.
+func (o *Options) Validate() error {
+	switch {
+	case o.Capacity < 1:
+		return fault.Hint(fmt.Errorf("capacity is %d", o.Capacity), "it must be 1 or more; the default is 1000000")
+	case o.TransactionCapacity < 1:
+		return fault.Hint(fmt.Errorf("transactionCapacity is %d", o.TransactionCapacity), "it must be 1 or more; the default is 10000")
+	case o.TransactionCapacity > o.Capacity:
+		return fault.Hint(fmt.Errorf("transactionCapacity is %d, but capacity is %d", o.TransactionCapacity, o.Capacity),
+			"raise capacity, or lower transactionCapacity")
+	case !bool(o.FsyncPerTransaction) && o.FsyncInterval <= 0:
+		return fault.Hint(fmt.Errorf("fsyncInterval is %v", o.FsyncInterval), "it must be more than 0; the default is 5")
+	case len(o.Encryption) > 0:
+		// To accept these would be to write in the clear what somebody
+		// wants to have hidden.
+		return fault.Hint(fmt.Errorf("encryption.* is set, but this channel does not encrypt its files"),
+			"take these properties out, and have the directory on an encrypted file system")
+	}
+	return nil
+}
+
+// MaxEvents implements channel.Options.
+func (o *Options) MaxEvents() int { return int(o.TransactionCapacity) }
+
+// Policy implements channel.Options.
+func (o *Options) Policy() string {
+	if o.FsyncPerTransaction {
+		return "fsync before each commit"
+	}
+	return fmt.Sprintf("fsync every %v, later commits are lost when the machine goes down", o.FsyncInterval)
+}
+
+// Directory implements channel.Located.
+func (o *Options) Directory() (string, error) {
+	if o.Dir != "" {
+		if err := channel.MakeDir(o.Dir); err != nil {
+			return "", fmt.Errorf("making the channel's directory: %w", err)
+		}
+		return filepath.Abs(o.Dir)
+	}
+	for _, dir := range o.DataDirs {
+		dir = strings.TrimSpace(dir)
+		if dir == "" {
+			continue
+		}
+		if below, ok := strings.CutPrefix(dir, "~/"); ok {
+			home, err := os.UserHomeDir()
+			if err != nil {
+				return "", fault.Hint(fmt.Errorf("dataDirs: %w", err), "name a directory")
+			}
+			dir = filepath.Join(home, below)
+		}
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", fmt.Errorf("dataDirs: %w", err)
+		}
+		return filepath.Abs(dir)
+	}
+	return "", fault.Hint(fmt.Errorf("dataDirs names no directory"), "name a directory: fchan file DIR")
+}
+
+// Open implements channel.Options.
+func (o *Options) Open(ctx context.Context, open channel.OpenStore) (*channel.Channel, error) {
+	path, err := o.Directory()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := channel.LockDir(path)
+	if err != nil {
+		return nil, err
+	}
+	return o.OpenIn(ctx, dir, open)
+}
+
+// OpenIn implements channel.Located.
+func (o *Options) OpenIn(ctx context.Context, dir *channel.Dir, open channel.OpenStore) (*channel.Channel, error) {
+	warnOfFlume(ctx, dir.Path())
+	conf := channel.StoreConfig{Dir: dir.Store()}
+	if !o.FsyncPerTransaction {
+		conf.SyncInterval = o.FsyncInterval.Duration()
+	}
+	store, err := open(ctx, conf)
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return channel.Open(ctx, store, channel.Config{
+		Limits:    o.limits(dir.Path()),
+		Dir:       dir,
+		MayLose:   !bool(o.FsyncPerTransaction),
+		TrimBytes: 64 << 20,
+	})
+}
+
+func (o *Options) limits(path string) channel.Limits {
+	free := &space{path: path, required: max(1<<20, int64(o.MinimumRequiredSpace))}
+	return channel.Limits{
+		Events:      int(o.Capacity),
+		Transaction: int(o.TransactionCapacity),
+		KeepAlive:   o.KeepAlive.Duration(),
+		Space:       free.check,
+		Texts: channel.Texts{
+			Full:    "The channel has reached it's capacity. This might be the result of a sink on the channel having too low of batch size, a downstream system running slower than normal, or that the channel capacity is just too low.",
+			TooMany: fmt.Sprintf("Put queue for FileBackedTransaction of capacity %d full, consider committing more frequently, increasing capacity or increasing thread count.", o.TransactionCapacity),
+		},
+	}
+}
+
+// warnOfFlume tells of events that Flume left in the directory.
+func warnOfFlume(ctx context.Context, dir string) {
+	logs, _ := filepath.Glob(filepath.Join(dir, "log-*[0-9]"))
+	if len(logs) > 0 {
+		zerolog.Ctx(ctx).Warn().Str("file", logs[0]).
+			Msg("the directory has files of Flume's file channel: their events are not delivered here")
+	}
+}

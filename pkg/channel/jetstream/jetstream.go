@@ -1,0 +1,195 @@
+// Package jetstream keeps a channel's messages in JetStream: a stream of an
+// embedded nats-server that runs in this process, listens nowhere, and is
+// spoken to over connections inside the process.
+//
+// A message's payload is a batch's binary form and nothing else. Its totals
+// stand in the header Flumekit-Totals: events and bytes, in decimal, a blank
+// between. Nothing but the log is JetStream's: there are no consumers.
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	js "github.com/nats-io/nats.go/jetstream"
+	"github.com/rs/zerolog"
+
+	"github.com/flumekit/flumekit/pkg/channel"
+)
+
+// MaxMessage is the most bytes of one message's data.
+const MaxMessage = 64<<20 - headerRoom
+
+const (
+	streamName   = "channel"
+	subject      = "batch"
+	totalsHeader = "Flumekit-Totals"
+	headerRoom   = 1 << 10
+	// patience is how long the server may take for one thing: a large store
+	// that was not closed is read through first, a slow disk is a slow disk.
+	patience = 10 * time.Minute
+)
+
+// Store is a stream in an embedded server.
+type Store struct {
+	srv    *server.Server
+	puts   *nats.Conn // the server reads for one connection at a time,
+	reads  *nats.Conn // so that bulk reads must not stand before appends
+	js     js.JetStream
+	stream js.Stream
+}
+
+// Open starts a server on conf's directory and makes the stream if it is not
+// there. The server's log goes to ctx's logger. Open is a channel.OpenStore.
+func Open(ctx context.Context, conf channel.StoreConfig) (channel.Store, error) {
+	srv, err := server.NewServer(options(conf))
+	if err != nil {
+		return nil, fmt.Errorf("setting up the embedded nats-server: %w", err)
+	}
+	log := zerolog.Ctx(ctx).With().Str("logger", "channel.NATS").Logger()
+	srv.SetLoggerV2(serverLog{log}, log.GetLevel() <= zerolog.TraceLevel, false, false)
+	srv.Start()
+	s := &Store{srv: srv}
+	if err := s.connect(ctx, conf); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func options(conf channel.StoreConfig) *server.Options {
+	return &server.Options{
+		ServerName:             "flumekit",
+		DontListen:             true,
+		NoSigs:                 true,
+		NoSystemAccount:        true,
+		JetStream:              true,
+		DisableJetStreamBanner: true,
+		StoreDir:               conf.Dir,
+		JetStreamMaxMemory:     1 << 50, // the channel keeps the bounds
+		JetStreamMaxStore:      1 << 50,
+		SyncAlways:             conf.Dir != "" && conf.SyncInterval == 0,
+		SyncInterval:           conf.SyncInterval,
+		MaxPayload:             MaxMessage + headerRoom,
+		MaxPending:             4 * MaxMessage,
+		WriteDeadline:          time.Minute,
+	}
+}
+
+func (s *Store) connect(ctx context.Context, conf channel.StoreConfig) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for !s.srv.ReadyForConnections(time.Second) {
+		if !s.srv.Running() {
+			return errors.New("starting the embedded nats-server: it ended at once")
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("starting the embedded nats-server: %w", ctx.Err())
+		}
+	}
+	var err error
+	for _, conn := range []**nats.Conn{&s.puts, &s.reads} {
+		*conn, err = nats.Connect("", nats.InProcessServer(s.srv), nats.NoReconnect())
+		if err != nil {
+			return fmt.Errorf("connecting to the embedded nats-server: %w", err)
+		}
+	}
+	if s.js, err = js.New(s.puts, js.WithDefaultTimeout(patience)); err != nil {
+		return err
+	}
+	storage := js.FileStorage
+	if conf.Dir == "" {
+		storage = js.MemoryStorage
+	}
+	s.stream, err = s.js.CreateOrUpdateStream(ctx, js.StreamConfig{
+		Name:        streamName,
+		Description: "a Flumekit channel",
+		Subjects:    []string{subject},
+		Storage:     storage,
+		AllowDirect: true,
+		MaxMsgSize:  MaxMessage + headerRoom,
+	})
+	if err != nil {
+		return fmt.Errorf("opening the stream: %w", err)
+	}
+	return nil
+}
+
+// MaxMessage implements channel.Store.
+func (s *Store) MaxMessage() int { return MaxMessage }
+
+// Append implements channel.Store.
+func (s *Store) Append(ctx context.Context, data []byte, totals channel.Totals) (uint64, error) {
+	ack, err := s.js.PublishMsg(ctx, &nats.Msg{
+		Subject: subject,
+		Header:  nats.Header{totalsHeader: {formatTotals(totals)}},
+		Data:    data,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("appending to the stream: %w", err)
+	}
+	return ack.Sequence, nil
+}
+
+func formatTotals(t channel.Totals) string {
+	text := strconv.AppendUint(make([]byte, 0, 40), t.Events, 10)
+	return string(strconv.AppendUint(append(text, ' '), t.Bytes, 10))
+}
+
+func parseTotals(text string) (t channel.Totals, err error) {
+	events, bytes, _ := strings.Cut(text, " ")
+	if t.Events, err = strconv.ParseUint(events, 10, 64); err == nil {
+		t.Bytes, err = strconv.ParseUint(bytes, 10, 64)
+	}
+	if err != nil {
+		return t, fmt.Errorf("its header %s is %q; it should be two numbers", totalsHeader, text)
+	}
+	return t, nil
+}
+
+// Bounds implements channel.Store.
+func (s *Store) Bounds(ctx context.Context) (first, last uint64, err error) {
+	info, err := s.stream.Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("asking for the stream's state: %w", err)
+	}
+	first, last = info.State.FirstSeq, info.State.LastSeq
+	if info.State.Msgs == 0 {
+		first = last + 1
+	}
+	return first, last, nil
+}
+
+// Trim implements channel.Store.
+func (s *Store) Trim(ctx context.Context, upTo uint64) error {
+	if err := s.stream.Purge(ctx, js.WithPurgeSequence(upTo+1)); err != nil {
+		return fmt.Errorf("trimming the stream to %d: %w", upTo, err)
+	}
+	return nil
+}
+
+// Remove implements channel.Remover.
+func (s *Store) Remove(ctx context.Context, seq uint64) error {
+	err := s.stream.DeleteMsg(ctx, seq)
+	if err != nil && !errors.Is(err, js.ErrMsgNotFound) {
+		return fmt.Errorf("removing message %d from the stream: %w", seq, err)
+	}
+	return nil
+}
+
+// Close implements channel.Store.
+func (s *Store) Close() error {
+	for _, conn := range []*nats.Conn{s.puts, s.reads} {
+		if conn != nil {
+			conn.Close()
+		}
+	}
+	s.srv.Shutdown()
+	s.srv.WaitForShutdown()
+	return nil
+}

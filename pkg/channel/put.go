@@ -1,0 +1,182 @@
+package channel
+
+import (
+	"container/list"
+	"time"
+
+	"github.com/flumekit/flumekit/pkg/event"
+)
+
+// Putter puts batches into a channel for one sender, in the order in which the
+// sender hands them over.
+type Putter struct {
+	c *Channel
+
+	closed bool // under c.mu
+}
+
+// put is a batch on its way into the store.
+type put struct {
+	from   *Putter
+	batch  *event.Batch
+	weight Totals
+	done   func(error)
+	place  *list.Element // in the list of those that wait, if it is there
+	timer  *time.Timer   // nil for one that waits for as long as it takes
+}
+
+func (p *put) finish(err error) {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.done(err)
+}
+
+// Putter returns a new putter. Close it after use.
+func (c *Channel) Putter() *Putter { return &Putter{c: c} }
+
+// Put hands b over and returns at once. done is called when b is committed,
+// with nil, or refused. A putter that waits gets its room in its turn, for as
+// long as that takes; one that does not is refused after Limits.KeepAlive.
+//
+// b belongs to the channel from then on: nobody may change it again, also after
+// done. Batches of one putter are committed in the order of the calls. done may
+// be called before Put returns, from any goroutine but one at a time for those
+// that were committed; it must return soon, since other puts wait for it.
+func (p *Putter) Put(b *event.Batch, wait bool, done func(error)) {
+	if b.Len() == 0 {
+		done(nil)
+		return
+	}
+	c := p.c
+	w := c.limits.weigh(b)
+	if err := c.limits.neverFits(w, b.Size()+event.HeadSize, c.store.MaxMessage()); err != nil {
+		done(err)
+		return
+	}
+	q := &put{from: p, batch: b, weight: w, done: done}
+	if err := p.enter(q, wait); err != nil {
+		done(err)
+	}
+}
+
+func (p *Putter) enter(q *put, wait bool) error {
+	c := p.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.usable(); err != nil {
+		return err
+	}
+	if p.closed {
+		return ErrClosed
+	}
+	if c.waiting.len() == 0 {
+		full := c.limits.noRoom(c.pos.held().plus(c.reserved), q.weight)
+		if full == nil {
+			c.admit(q)
+			return nil
+		}
+		if !wait && c.limits.KeepAlive <= 0 {
+			return full
+		}
+	}
+	q.place = c.waiting.push(q)
+	if !wait {
+		q.timer = time.AfterFunc(c.limits.KeepAlive, func() { c.expire(q) })
+	}
+	c.touch() // the janitor asks again where room depends on the disk
+	return nil
+}
+
+// usable returns why nothing can be put or taken any more. c.mu is held.
+func (c *Channel) usable() error {
+	if c.err != nil {
+		return c.err
+	}
+	if c.closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+// admit gives q its room. c.mu is held.
+func (c *Channel) admit(q *put) {
+	c.reserved = c.reserved.plus(q.weight)
+	c.admitted = append(c.admitted, q)
+	if len(c.admitted) == 1 {
+		c.arrived.Signal()
+	}
+}
+
+// admitWaiting gives room to those that wait for it, in their turn. c.mu is
+// held.
+func (c *Channel) admitWaiting() {
+	for c.waiting.len() > 0 {
+		q := c.waiting.front()
+		if c.limits.noRoom(c.pos.held().plus(c.reserved), q.weight) != nil {
+			return
+		}
+		c.waiting.remove(q)
+		c.admit(q)
+	}
+}
+
+// expire refuses q if it still waits.
+func (c *Channel) expire(q *put) {
+	c.mu.Lock()
+	if q.place == nil {
+		c.mu.Unlock()
+		return
+	}
+	full := c.limits.noRoom(c.pos.held().plus(c.reserved), q.weight)
+	if full == nil { // there is room, but not for the one before it
+		full = &refusal{c.limits.Texts.Full, ErrFull}
+	}
+	c.waiting.remove(q)
+	c.admitWaiting()
+	c.changed.Broadcast() // it may have been the last thing on its way
+	c.mu.Unlock()
+	q.finish(full)
+}
+
+// Close gives up the batches that still wait for room; their done is called
+// with ErrClosed. Those that have it are committed.
+func (p *Putter) Close() {
+	c := p.c
+	c.mu.Lock()
+	p.closed = true
+	given := c.waiting.takeOf(p)
+	c.admitWaiting()
+	c.changed.Broadcast()
+	c.mu.Unlock()
+	for _, q := range given {
+		q.finish(ErrClosed)
+	}
+}
+
+// putList is a first-in, first-out list of puts of which any can leave.
+type putList struct{ list list.List }
+
+func (l *putList) len() int                  { return l.list.Len() }
+func (l *putList) front() *put               { return l.list.Front().Value.(*put) }
+func (l *putList) push(q *put) *list.Element { return l.list.PushBack(q) }
+
+func (l *putList) remove(q *put) {
+	l.list.Remove(q.place)
+	q.place = nil
+}
+
+func (l *putList) takeAll() []*put { return l.takeOf(nil) }
+
+// takeOf removes and returns the puts of one putter, of all if it is nil.
+func (l *putList) takeOf(p *Putter) (taken []*put) {
+	for e := l.list.Front(); e != nil; {
+		q := e.Value.(*put)
+		e = e.Next()
+		if p == nil || q.from == p {
+			l.remove(q)
+			taken = append(taken, q)
+		}
+	}
+	return taken
+}

@@ -1,0 +1,105 @@
+package channel
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// tendStore is the janitor: it trims the store when enough has been taken for
+// good, and a moment after things have changed syncs the ledger, trims what is
+// empty and looks whether there is room on the disk again.
+func (c *Channel) tendStore() {
+	pause := time.NewTimer(idlePause)
+	pause.Stop()
+	pausing := false
+	for {
+		select {
+		case <-c.ctx.Done():
+			pause.Stop()
+			return
+		case <-c.tend:
+			if !pausing {
+				pause.Reset(idlePause)
+				pausing = true
+			}
+			c.tidy(false)
+		case <-pause.C:
+			pausing = false
+			c.tidy(true)
+		}
+	}
+}
+
+// tidy trims the store if that is worth its cost, or if it costs nothing:
+// then all is taken for good, and nothing is left to be moved.
+func (c *Channel) tidy(paused bool) {
+	c.mu.Lock()
+	if paused && c.waiting.len() > 0 {
+		c.admitWaiting()
+		c.touch()
+	}
+	floor := c.pos.floor()
+	worthIt := c.untrimmed >= c.conf.TrimBytes
+	free := paused && floor == c.pos.put
+	ledger, err := c.ledger, c.err
+	if worthIt || free {
+		c.untrimmed = 0
+	}
+	c.mu.Unlock()
+	switch {
+	case err != nil:
+	case worthIt || free:
+		err = c.trim(c.ctx, floor)
+		if err == nil && worthIt {
+			err = c.removeTaken()
+		}
+	case paused && ledger != nil:
+		err = ledger.sync()
+	}
+	if err != nil && c.ctx.Err() == nil {
+		c.mu.Lock()
+		c.fail(err)
+		c.mu.Unlock()
+	}
+}
+
+// trim tells the store to forget what is taken for good. The ledger must be
+// safe first: with an older one, what is forgotten would look lost.
+func (c *Channel) trim(ctx context.Context, floor uint64) error {
+	if c.ledger != nil {
+		if err := c.ledger.sync(); err != nil {
+			return err
+		}
+	}
+	if floor <= c.trimmed {
+		return nil
+	}
+	if err := c.store.Trim(ctx, floor); err != nil {
+		return err
+	}
+	c.trimmed = floor
+	return nil
+}
+
+// removeTaken tells the store to forget, one by one, the messages that are
+// taken for good beyond one that is not.
+func (c *Channel) removeTaken() error {
+	remover, ok := c.store.(Remover)
+	if !ok {
+		return nil
+	}
+	c.mu.Lock()
+	from, to, open := c.pos.floor()+1, c.pos.taken, slices.Clone(c.pos.open)
+	c.mu.Unlock()
+	for seq := max(from, c.removed+1); seq <= to; seq++ {
+		if _, held := slices.BinarySearch(open, seq); held {
+			continue
+		}
+		if err := remover.Remove(c.ctx, seq); err != nil {
+			return err
+		}
+	}
+	c.removed = to
+	return nil
+}
