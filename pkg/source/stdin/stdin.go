@@ -60,7 +60,7 @@ type Options struct {
 	BatchTimeout  option.Millis `name:"batchTimeout" default:"0" placeholder:"MILLIS" help:"Longest time that a line waits for more to come; 0 is not at all."`
 	MaxLineLength option.Bytes  `name:"max-line-length" default:"1MiB" placeholder:"BYTES" help:"Longest body; longer lines become several events."`
 
-	Input *os.File `kong:"-"` // in place of os.Stdin, if not nil
+	Input *os.File `kong:"-"` // no property: read in place of os.Stdin, if not nil
 }
 
 // Validate checks what the values alone can tell.
