@@ -13,6 +13,7 @@ const depth = 16
 // what is committed.
 type flow struct {
 	put    source.Put
+	mark   func(committed position) error
 	sent   chan flight
 	free   chan *event.Batch // committed: their memory is used again
 	failed chan struct{}     // closed when a commit has failed
@@ -30,9 +31,11 @@ type flight struct {
 	end    position // of the batch's last event
 }
 
-func startFlow(put source.Put) *flow {
+// startFlow starts a flow that calls mark after each commit.
+func startFlow(put source.Put, mark func(committed position) error) *flow {
 	f := &flow{
 		put:    put,
+		mark:   mark,
 		sent:   make(chan flight, depth),
 		free:   make(chan *event.Batch, depth),
 		failed: make(chan struct{}),
@@ -66,13 +69,15 @@ func (f *flow) settle() {
 	defer close(f.done)
 	for s := range f.sent {
 		err := s.commit.Wait()
-		switch {
-		case f.err != nil: // what comes after a batch that failed does not count
-		case err != nil:
-			f.err = err
-			close(f.failed)
-		default:
-			f.committed = s.end
+		if f.err == nil { // what comes after a batch that failed does not count
+			if err == nil {
+				f.committed = s.end
+				err = f.mark(s.end)
+			}
+			if err != nil {
+				f.err = err
+				close(f.failed)
+			}
 		}
 		s.batch.Reset()
 		f.free <- s.batch

@@ -3,6 +3,7 @@ package stdin
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,7 @@ const (
 // whatever kind of file it is, it is polled before it is read. (A deadline
 // would need the file to be non-blocking, which whoever shares it would notice.)
 type reader struct {
-	in     *os.File
+	in     io.Reader
 	fd     int32
 	chunks chan chunk // closed when the reader is done
 	free   chan []byte
@@ -33,9 +34,10 @@ type chunk struct {
 	err  error
 }
 
-func startReader(in *os.File) (*reader, error) {
+// startReader starts a reader of in, which reads file in one way or another.
+func startReader(file *os.File, in io.Reader) (*reader, error) {
 	r := &reader{in: in, chunks: make(chan chunk, chunks), free: make(chan []byte, chunks)}
-	raw, err := in.SyscallConn()
+	raw, err := file.SyscallConn()
 	if err == nil {
 		err = raw.Control(func(fd uintptr) { r.fd = int32(fd) })
 	}

@@ -11,9 +11,10 @@
 // the input, when everything is committed.
 //
 // When it ends before that, nothing is lost that can be kept. The error tells
-// how many lines were committed. A file that is standard input itself is left
-// standing at the first line that was not committed, so that the next command
-// that shares it goes on from there:
+// how many lines were committed. A file that is standard input itself always
+// stands at the first line that is not committed, even if this process is
+// killed: the next command that shares it goes on from there. Lines that were
+// read from a pipe and not committed are lost with the process.
 //
 //	seq 1000000 | fsrc stdin | fsink file_roll /data
 //	fsrc stdin < access.log | fchan file /var/spool/c1
@@ -28,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -124,11 +126,15 @@ type position struct {
 
 // Run implements source.Source.
 func (l *lines) Run(ctx context.Context, put source.Put) error {
-	reader, err := startReader(l.in)
+	var in io.Reader = l.in
+	if l.seekable {
+		in = io.NewSectionReader(l.in, l.start, math.MaxInt64-l.start)
+	}
+	reader, err := startReader(l.in, in)
 	if err != nil {
 		return err
 	}
-	l.flow = startFlow(put)
+	l.flow = startFlow(put, l.mark)
 	l.batch = l.flow.next()
 
 	end := l.takeAll(ctx, reader)
@@ -245,15 +251,23 @@ func (l *lines) send() {
 	}
 }
 
-// leave ends a run that has not come to the end of the input: it sets the input
-// back to what was not committed, or says what to do about it.
+// mark makes a file stand at what is not committed. It is read without moving
+// it, so that it stands there at all times, even when this process is killed.
+func (l *lines) mark(committed position) error {
+	if !l.seekable {
+		return nil
+	}
+	if _, err := l.in.Seek(l.start+committed.bytes, io.SeekStart); err != nil {
+		return fmt.Errorf("setting standard input to what is not committed: %w", err)
+	}
+	return nil
+}
+
+// leave ends a run that has not come to the end of the input: it says what is
+// left and what to do about it.
 func (l *lines) leave(ctx context.Context, committed position, err error) error {
 	log := zerolog.Ctx(ctx)
-	if l.seekable {
-		if _, back := l.in.Seek(l.start+committed.bytes, io.SeekStart); back != nil {
-			err = errors.Join(err, fmt.Errorf("setting standard input back to what is not committed: %w", back))
-		}
-	} else if err == nil && len(l.part) > 0 {
+	if err == nil && !l.seekable && len(l.part) > 0 {
 		log.Warn().Msgf("stopped inside a line: the %d bytes read of it are not delivered", len(l.part))
 	}
 	if err == nil {

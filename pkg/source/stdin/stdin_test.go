@@ -278,6 +278,31 @@ func TestInputStandsAtWhatIsNotCommitted(t *testing.T) {
 	}
 }
 
+func TestInputIsNotMovedBeforeTheCommit(t *testing.T) {
+	in := file(t, []byte("skipped\na\nb\n"))
+	if _, err := in.Seek(8, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	var put sourcetest.Collector
+	put.Hold()
+	done := make(chan error)
+	go func() { done <- run(t.Context(), t, options(in), &put) }()
+	put.AwaitCaller(t)
+	if at, err := in.Seek(0, io.SeekCurrent); at != 8 || err != nil {
+		t.Errorf("before the commit the input stands at %d, %v; want 8", at, err)
+	}
+	put.Accept()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if at, err := in.Seek(0, io.SeekCurrent); at != 12 || err != nil {
+		t.Errorf("after it the input stands at %d, %v; want 12", at, err)
+	}
+	if got := put.Bodies(); !slices.Equal(got, []string{"a", "b"}) {
+		t.Errorf("got %q; want a and b", got)
+	}
+}
+
 func TestValidate(t *testing.T) {
 	if err := options(nil).Validate(); err != nil {
 		t.Errorf("the defaults: %v", err)
