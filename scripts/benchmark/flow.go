@@ -1,0 +1,54 @@
+package main
+
+import "time"
+
+// bodySize is the size of an event's body in bytes; a line has its newline
+// besides.
+const bodySize = 200
+
+// flow is one way through the commands.
+type flow struct {
+	name       string
+	does       string // as a shell would write it
+	durability string // what an acknowledgement stands for
+	events     int    // in full mode; a quarter of them in quick mode
+	duration   time.Duration
+	measure    func(*trial) error // nil for flows that only observe
+	observe    func(*trial) ([]observation, error)
+	beside     *reference
+}
+
+// reference is what a flow is compared with, measured in turn with it.
+type reference struct {
+	name    string
+	measure func(*trial) error
+}
+
+// flows returns all there are, in the table's order.
+func flows() []flow {
+	all := []flow{
+		stdinNull(),
+		netcatPipe(),
+		netcatMemory(),
+		netcatAgent(),
+	}
+	for _, batch := range []int{100, 1000} {
+		all = append(all, stdinMemory(batch))
+	}
+	for _, batch := range []int{100, 1000} {
+		all = append(all, stdinFile(batch))
+	}
+	for _, clients := range []int{1, 10, 100} {
+		all = append(all, clientsFile(clients))
+	}
+	return append(all, agentStart(), idle())
+}
+
+// What an acknowledgement stands for in the flows. Those that pass a channel
+// say at whose commit a sender has its answer.
+const (
+	inSink   = "the null sink took it"
+	inKernel = "file_roll: in the kernel"
+	inMemory = "memory channel: none"
+	onDisk   = "file channel: fsync"
+)

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// lab is what all trials share: the commands, the input, a directory.
+type lab struct {
+	bin     string
+	dir     string
+	strace  string // the program, "" if there is none
+	perf    string
+	profile string // directory, "" if not wanted
+	trials  int
+}
+
+// openLab makes the directory and, in it, the input for the longest flow.
+func openLab(set settings) (*lab, error) {
+	for _, command := range []string{"fsrc", "fchan", "fsink", "fctl"} {
+		if _, err := os.Stat(filepath.Join(set.bin, command)); err != nil {
+			return nil, fmt.Errorf("looking for the commands: %w; build them: scripts/build", err)
+		}
+	}
+	dir, err := os.MkdirTemp(set.dir, "flumekit-bench-")
+	if err != nil {
+		return nil, err
+	}
+	l := &lab{bin: set.bin, dir: dir, profile: set.profile}
+	l.strace, _ = exec.LookPath("strace")
+	if set.profile != "" {
+		if l.perf, err = exec.LookPath("perf"); err != nil {
+			return nil, fmt.Errorf("--cpuprofile: %w", errors.Join(err, l.close()))
+		}
+	}
+	most := 0
+	for _, f := range set.flows {
+		most = max(most, f.count(set))
+	}
+	if err := writeLines(l.input(), most); err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	return l, nil
+}
+
+// count returns how many events f takes in this run.
+func (f flow) count(set settings) int {
+	if set.quick {
+		return f.events / 4
+	}
+	return f.events
+}
+
+func (l *lab) close() error { return os.RemoveAll(l.dir) }
+
+func (l *lab) input() string { return filepath.Join(l.dir, "input") }
+
+// line is the bytes of line number n without its newline.
+func line(buffer []byte, n int) []byte {
+	buffer = fmt.Appendf(buffer, "%09d ", n)
+	for len(buffer) < bodySize {
+		buffer = append(buffer, 'a'+byte((n+len(buffer))%26))
+	}
+	return buffer
+}
+
+// writeLines writes n lines and has them on the disk, so that their writing
+// disturbs nobody's fsync later.
+func writeLines(path string, n int) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	w := bufio.NewWriterSize(file, 1<<20)
+	var buffer []byte
+	for i := range n {
+		buffer = append(line(buffer[:0], i), '\n')
+		if _, err := w.Write(buffer); err != nil {
+			return err
+		}
+	}
+	return errors.Join(w.Flush(), file.Sync())
+}
+
+// conditions says what the figures hold for.
+func (l *lab) conditions(set settings) []string {
+	system := runtime.GOOS + "/" + runtime.GOARCH
+	if kernel, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		system += ", kernel " + strings.TrimSpace(string(kernel))
+	}
+	fileSystem := "an unknown file system"
+	if name, err := exec.Command("stat", "-f", "-c", "%T", l.dir).Output(); err == nil {
+		fileSystem = strings.TrimSpace(string(name))
+	}
+	conditions := []string{
+		fmt.Sprintf("%d CPUs%s, %s, %s", runtime.NumCPU(), cpuModel(), system, runtime.Version()),
+		fmt.Sprintf("events of %d bytes; stores and files in %s (%s)", bodySize, filepath.Dir(l.dir), fileSystem),
+		plural(set.runs, "run", "runs") + " of each; the figures are the median run's, ± is half of max − min",
+	}
+	if l.strace == "" {
+		conditions = append(conditions, "strace is not installed: fsyncs are not counted")
+	}
+	if l.profile != "" {
+		conditions = append(conditions, "perf was recording: the figures are lower than without it")
+	}
+	return conditions
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+// cpuModel returns the processor's name after a comma, if it is to be had.
+func cpuModel() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	for text := range strings.Lines(string(info)) {
+		if name, model, ok := strings.Cut(text, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return ", " + strings.TrimSpace(model)
+		}
+	}
+	return ""
+}

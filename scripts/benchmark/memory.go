@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// memory follows the peaks of processes and of those that they start. What
+// wait4 tells would not do: a process inherits the peak of the one that
+// started it.
+type memory struct {
+	quit chan struct{}
+	done chan struct{}
+
+	mu    sync.Mutex // guards what follows
+	roots []int
+	peaks map[int]int64
+}
+
+// watchMemory starts to watch; stop must be called.
+func watchMemory() *memory {
+	m := &memory{quit: make(chan struct{}), done: make(chan struct{}), peaks: make(map[int]int64)}
+	go func() {
+		defer close(m.done)
+		for tick := time.NewTicker(20 * time.Millisecond); ; {
+			select {
+			case <-m.quit:
+				tick.Stop()
+				return
+			case <-tick.C:
+				m.look()
+			}
+		}
+	}()
+	return m
+}
+
+// add adds a process.
+func (m *memory) add(pid int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.roots = append(m.roots, pid)
+}
+
+// stop ends the watch and returns the sum of all peaks, 0 if nothing could be
+// seen.
+func (m *memory) stop() int64 {
+	close(m.quit)
+	<-m.done
+	var sum int64
+	for _, peak := range m.peaks {
+		sum += peak
+	}
+	return sum
+}
+
+func (m *memory) look() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, pid := range family(m.roots) {
+		m.peaks[pid] = max(m.peaks[pid], status(pid, "VmHWM"))
+	}
+}
+
+// family returns processes and all their descendants.
+func family(pids []int) []int {
+	all := append([]int(nil), pids...)
+	for i := 0; i < len(all); i++ {
+		files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", all[i]))
+		for _, file := range files {
+			text, _ := os.ReadFile(file)
+			for _, field := range bytes.Fields(text) {
+				if pid, err := strconv.Atoi(string(field)); err == nil {
+					all = append(all, pid)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// status returns a size in bytes from /proc/PID/status, 0 if it is not there.
+func status(pid int, field string) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range bytes.Lines(text) {
+		if value, ok := bytes.CutPrefix(line, []byte(field+":")); ok {
+			kilobytes, _ := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(value), []byte("kB")))), 10, 64)
+			return kilobytes << 10
+		}
+	}
+	return 0
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// record has perf record the process until it ends, if profiles are wanted:
+// DIR/FLOW-COMMAND.data, and its hottest functions in DIR/FLOW-COMMAND.txt.
+func (t *trial) record(p *process) error {
+	if t.profile == "" || t.tracing {
+		return nil
+	}
+	if err := os.MkdirAll(t.profile, 0o755); err != nil {
+		return err
+	}
+	name := filepath.Join(t.profile, t.flow+"-"+p.name)
+	data := name + ".data"
+	perf := exec.CommandContext(t.ctx, t.perf, "record", "--quiet", "--event", "cpu-clock", "--freq", "997", "-g",
+		"--output", data, "--pid", strconv.Itoa(p.cmd.Process.Pid))
+	perf.Stderr = os.Stderr
+	perf.Cancel = func() error { return perf.Process.Signal(os.Interrupt) } // it still has to write
+	perf.WaitDelay = 10 * time.Second
+	if err := perf.Start(); err != nil {
+		return fmt.Errorf("starting perf: %w", err)
+	}
+	t.recordings = append(t.recordings, func() error {
+		perf.Wait() // its status is that of the interrupt
+		hottest, err := exec.Command(t.perf, "report", "--stdio", "--no-children", "--call-graph", "none",
+			"--sort", "symbol", "--percent-limit", "0.5", "--input", data).Output()
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", data, err)
+		}
+		return os.WriteFile(name+".txt", hottest, 0o644)
+	})
+	return nil
+}
