@@ -87,13 +87,14 @@ type Config struct {
 
 // Channel holds events. Its methods may be called from any goroutine.
 type Channel struct {
-	store  Store
-	conf   Config
-	limits *Limits
-	ctx    context.Context // of the work in the background; ends with Close
-	cancel context.CancelFunc
-	work   sync.WaitGroup // committer, loader, janitor
-	tend   chan struct{}  // tells the janitor that something has changed
+	store   Store
+	remover Remover // the store, if it is one
+	conf    Config
+	limits  *Limits
+	ctx     context.Context // of the work in the background; ends with Close
+	cancel  context.CancelFunc
+	work    sync.WaitGroup // committer, loader, janitor
+	tend    chan struct{}  // tells the janitor that something has changed
 
 	mu       sync.Mutex
 	changed  sync.Cond // takers and Close wait on it,
@@ -114,11 +115,10 @@ type Channel struct {
 	ready     queue    // loaded from the store, the first of them is pos.taken+1
 	recent    queue    // the newest messages, as they were put
 	takers    int
-	untrimmed int64 // bytes taken for good since the last trim
+	untrimmed int64    // bytes taken for good since the last trim
+	beyond    []uint64 // messages taken for good since then, after one that is not
 
-	// The janitor's own.
-	trimmed uint64 // the message up to which the store has been trimmed
-	removed uint64 // the message up to which single ones have been removed
+	trimmed uint64 // the message up to which the store has been trimmed; the janitor's
 }
 
 const (
@@ -144,6 +144,7 @@ func Open(ctx context.Context, store Store, conf Config) (*Channel, error) {
 		failed: make(chan struct{}),
 	}
 	c.limits = &c.conf.Limits
+	c.remover, _ = store.(Remover)
 	c.changed.L, c.arrived.L, c.hungry.L = &c.mu, &c.mu, &c.mu
 	if err := c.recover(ctx); err != nil {
 		return nil, errors.Join(err, c.letGo())
@@ -277,6 +278,9 @@ func (c *Channel) release(e *entry) {
 	c.pos.open = slices.Delete(c.pos.open, i, i+1)
 	c.pos.openTotals = c.pos.openTotals.minus(e.weight)
 	c.untrimmed += int64(e.cost())
+	if c.remover != nil && i > 0 {
+		c.beyond = append(c.beyond, e.seq)
+	}
 }
 
 // touch tells the janitor that something has changed.

@@ -280,3 +280,42 @@ func TestFailedStoreEndsTheChannel(t *testing.T) {
 	}
 	c.Close()
 }
+
+// TestStuckTakerDoesNotPileUpMemory has one taker hold the first message while
+// another takes a great deal: what it took must leave the store.
+func TestStuckTakerDoesNotPileUpMemory(t *testing.T) {
+	store := openStore(t, "")
+	c, err := channel.Open(t.Context(), store, channel.Config{Limits: limits, TrimBytes: 100_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p, stuck, taker := c.Putter(), c.Taker(), c.Taker()
+	if err := put(p, batch("stuck"), true); err != nil {
+		t.Fatal(err)
+	}
+	held := wantTake(t, stuck, "stuck")
+	body := strings.Repeat("x", 10_000)
+	for range 100 {
+		if err := put(p, batch(body), true); err != nil {
+			t.Fatal(err)
+		}
+		commit(t, wantTake(t, taker, body))
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		left, err := store.Read(t.Context(), 1, 100<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(left) < 15 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d messages are in the store; want the stuck one and a few", len(left))
+		}
+	}
+	stuck.Close()
+	if commit(t, wantTake(t, taker, "stuck")); held.Commit() == nil {
+		t.Error("the closed taker's take was committed")
+	}
+}

@@ -2,7 +2,6 @@ package channel
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -43,7 +42,9 @@ func (c *Channel) tidy(paused bool) {
 	worthIt := c.untrimmed >= c.conf.TrimBytes
 	free := paused && floor == c.pos.put
 	ledger, err := c.ledger, c.err
+	var beyond []uint64
 	if worthIt || free {
+		beyond, c.beyond = c.beyond, nil
 		c.untrimmed = 0
 	}
 	c.mu.Unlock()
@@ -51,8 +52,10 @@ func (c *Channel) tidy(paused bool) {
 	case err != nil:
 	case worthIt || free:
 		err = c.trim(c.ctx, floor)
-		if err == nil && worthIt {
-			err = c.removeTaken()
+		for _, seq := range beyond {
+			if err == nil && seq > floor {
+				err = c.remover.Remove(c.ctx, seq)
+			}
 		}
 	case paused && ledger != nil:
 		err = ledger.sync()
@@ -79,27 +82,5 @@ func (c *Channel) trim(ctx context.Context, floor uint64) error {
 		return err
 	}
 	c.trimmed = floor
-	return nil
-}
-
-// removeTaken tells the store to forget, one by one, the messages that are
-// taken for good beyond one that is not.
-func (c *Channel) removeTaken() error {
-	remover, ok := c.store.(Remover)
-	if !ok {
-		return nil
-	}
-	c.mu.Lock()
-	from, to, open := c.pos.floor()+1, c.pos.taken, slices.Clone(c.pos.open)
-	c.mu.Unlock()
-	for seq := max(from, c.removed+1); seq <= to; seq++ {
-		if _, held := slices.BinarySearch(open, seq); held {
-			continue
-		}
-		if err := remover.Remove(c.ctx, seq); err != nil {
-			return err
-		}
-	}
-	c.removed = to
 	return nil
 }

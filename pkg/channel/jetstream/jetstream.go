@@ -59,6 +59,9 @@ func Open(ctx context.Context, conf channel.StoreConfig) (channel.Store, error) 
 	if err := s.connect(ctx, conf); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if conf.Dir == "" {
+		return memoryStore{s}, nil
+	}
 	return s, nil
 }
 
@@ -173,10 +176,13 @@ func (s *Store) Trim(ctx context.Context, upTo uint64) error {
 	return nil
 }
 
+// memoryStore is a Store in memory, where one message can be removed without a
+// trace that would have to be synced.
+type memoryStore struct{ *Store }
+
 // Remove implements channel.Remover.
-func (s *Store) Remove(ctx context.Context, seq uint64) error {
-	err := s.stream.DeleteMsg(ctx, seq)
-	if err != nil && !errors.Is(err, js.ErrMsgNotFound) {
+func (s memoryStore) Remove(ctx context.Context, seq uint64) error {
+	if err := s.stream.DeleteMsg(ctx, seq); err != nil {
 		return fmt.Errorf("removing message %d from the stream: %w", seq, err)
 	}
 	return nil
