@@ -53,7 +53,8 @@ events were lost at the end, and 78 if the configuration is wrong.
 func (c *agentCommand) Run(ctx, stop context.Context) error {
 	switch {
 	case c.Name == "":
-		err := errors.New("Missing required option: n") //lint:ignore ST1005 Flume's text
+		//lint:ignore ST1005 it is Flume's text
+		err := errors.New("Missing required option: n")
 		return fault.WithStatus(fault.Hint(err, "write --name AGENT, as in: fctl agent --name a1 --conf-file flume.conf"), fault.Usage)
 	case len(c.ConfFile) == 0:
 		err := errors.New("no configuration file given")

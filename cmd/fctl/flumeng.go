@@ -132,7 +132,8 @@ func fromFlume(args []string) ([]string, error) {
 			return nil, fault.WithStatus(fault.Hint(err, "%s", option.hint), fault.Usage)
 		case option.valued && !attached:
 			i++
-			if i == len(args) {
+			if i == len(args) || isOption(args[i]) {
+				//lint:ignore ST1005 it is Flume's text
 				err := fmt.Errorf("Missing argument for option: %s", option.name())
 				return nil, fault.WithStatus(fault.Hint(err, "write --%s=%s", option.long, strings.ToUpper(option.long)), fault.Usage)
 			}
@@ -156,6 +157,11 @@ func fromFlume(args []string) ([]string, error) {
 
 func isJava(arg string) bool {
 	return slices.ContainsFunc(javaOptions, func(prefix string) bool { return strings.HasPrefix(arg, prefix) })
+}
+
+func isOption(arg string) bool {
+	option, _, _, err := readOption(arg)
+	return option != nil || err != nil
 }
 
 // name returns what Flume's messages call the option.
@@ -196,6 +202,7 @@ func readOption(arg string) (option *flumeOption, value string, attached bool, e
 		for _, o := range begun {
 			names = append(names, "--"+o.long)
 		}
+		//lint:ignore ST1005 it is Flume's text
 		err := fmt.Errorf("Ambiguous option: '%s'", arg)
 		return nil, "", false, fault.WithStatus(fault.Hint(err, "it could be %s", strings.Join(names, ", ")), fault.Usage)
 	case long:

@@ -195,6 +195,7 @@ func (c *checker) checkBatch(of *flumeconf.Component, options any, channel strin
 		return
 	}
 	kind := string(of.Kind)
+	//lint:ignore ST1005 it is Flume's text
 	err := fmt.Errorf("Incompatible %s and channel settings defined. %[1]s's batch size is greater than the channels transaction capacity. "+
 		"%s: %s, batch size = %d, channel %s, transaction capacity = %d",
 		kind, strings.ToUpper(kind[:1])+kind[1:], of.Name, batch, channel, transaction)

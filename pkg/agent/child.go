@@ -109,7 +109,11 @@ func (c *child) keepRunning() {
 		// exception is logged each time; here each cause once.
 		if text := fmt.Sprint(err); text != reported || ran >= settled || signaled(state) {
 			reported = text
-			c.report(err).Msgf("%s ended; starting it again after %v", c.title(), pause.Round(time.Millisecond))
+			loss := ""
+			if c.Forgets {
+				loss = ", what it held is lost"
+			}
+			c.report(err).Msgf("%s ended%s; starting it again after %v", c.title(), loss, pause.Round(time.Millisecond))
 		}
 		select {
 		case <-time.After(pause):
@@ -196,7 +200,7 @@ func (c *child) run() (*os.ProcessState, error) {
 	case state.Success():
 		return state, nil
 	case failure == nil:
-		failure = fault.At(fmt.Errorf("%s %s ended: %w", c.Component.Kind, c.Component.Name, err), c.Component.Where("type"))
+		failure = fault.At(fmt.Errorf("%s: %w", c.Program, err), c.Component.Where("type"))
 	}
 	if status := state.ExitCode(); status == fault.Usage || status == fault.Config {
 		failure = fault.WithStatus(failure, fault.Config)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -130,13 +131,23 @@ func (r *relay) fullPlace(place string) string {
 	return place
 }
 
-// culprit returns the property that an error speaks of, the last if there are
-// several, or else the type.
+// culprit returns the property that an error speaks of: the last that stands
+// there with its value, or the first that is named, or else the type.
 func (r *relay) culprit(text string) string {
-	key := "type"
+	key, at := "type", -1
+	for _, p := range r.component.Properties {
+		for _, value := range []string{p.Value, strconv.Quote(p.Value)} {
+			if i := strings.LastIndex(text, p.Key+" "+value); i > at {
+				key, at = p.Key, i
+			}
+		}
+	}
+	if at >= 0 {
+		return key
+	}
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ,:;()\"'", r) }) {
 		if _, ok := r.component.Lookup(word); ok {
-			key = word
+			return word
 		}
 	}
 	return key

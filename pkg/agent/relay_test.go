@@ -15,6 +15,7 @@ func TestRelay(t *testing.T) {
 a1.channels = c1
 a1.channels.c1.type = memory
 a1.sources.r1.type = netcat
+a1.sources.r1.bind = localhost
 a1.sources.r1.port = 44444
 a1.sources.r1.channels = c1
 `
@@ -26,17 +27,20 @@ a1.sources.r1.channels = c1
 			"panic: oh", "",
 			`{"level":"warn","name":"r1","message":"panic: oh"}`},
 		{"the last error is kept, with its own place in full",
-			"fsrc: error: port is 70000\nfsrc: at: flume.conf:5: port\nfsrc: hint: choose another\n",
-			"error: port is 70000|at: flume.conf:5: a1.sources.r1.port|hint: choose another", ""},
+			"fsrc: error: port is 70000\nfsrc: at: flume.conf:6: port\nfsrc: hint: choose another\n",
+			"error: port is 70000|at: flume.conf:6: a1.sources.r1.port|hint: choose another", ""},
 		{"an error without a place is at the property that it speaks of",
-			"fsrc: error: listening on port 44444: in use",
-			"error: listening on port 44444: in use|at: flume.conf:5: a1.sources.r1.port", ""},
+			"fsrc: error: listening on bind localhost, port 44444: bind: in use",
+			"error: listening on bind localhost, port 44444: bind: in use|at: flume.conf:6: a1.sources.r1.port", ""},
+		{"with its value or without",
+			"fsrc: error: looking up bind: no such host",
+			"error: looking up bind: no such host|at: flume.conf:5: a1.sources.r1.bind", ""},
 		{"or else at the type",
 			"fsrc: error: no luck",
 			"error: no luck|at: flume.conf:4: a1.sources.r1.type", ""},
 		{"it may come as a log line",
-			`{"level":"error","logger":"fsrc","at":"flume.conf:5: port","hint":"do","message":"no luck"}`,
-			"error: no luck|at: flume.conf:5: a1.sources.r1.port|hint: do", ""},
+			`{"level":"error","logger":"fsrc","at":"flume.conf:6: port","hint":"do","message":"no luck"}`,
+			"error: no luck|at: flume.conf:6: a1.sources.r1.port|hint: do", ""},
 		{"or be several",
 			"fsrc: error: one\nfsrc: at: here\nfsrc: error: two\nfsrc: at: there\n",
 			"error: one|at: here|error: two|at: there", ""},
