@@ -89,7 +89,7 @@ func (c *agentCommand) Run(ctx, stop context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	return agent.Run(ctx, stop, agent.NewPlan(a, dir, forgets), agent.Options{
+	return agent.Run(ctx, stop, agent.NewPlan(a, dir, traits), agent.Options{
 		Stdout: os.Stdout,
 		Logs:   logs(c.LogFormat, os.Stderr),
 		Grace:  time.Duration(c.Grace),

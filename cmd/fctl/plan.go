@@ -52,7 +52,7 @@ func (c *planCommand) Run(context.Context, context.Context) error {
 		p.print(os.Stderr)
 	}
 	var lines bytes.Buffer
-	if err := agent.WriteShell(&lines, a, forgets); err != nil {
+	if err := agent.WriteShell(&lines, a, traits); err != nil {
 		return err
 	}
 	return cli.Answer(lines.String())

@@ -52,7 +52,7 @@ type checker struct {
 
 func checkAgent(a *flumeconf.Agent) problems {
 	c := &checker{channels: make(map[string]channel.Options)}
-	for _, p := range agent.NewPlan(a, "", forgets).Processes {
+	for _, p := range agent.NewPlan(a, "", traits).Processes {
 		switch p.Component.Kind {
 		case flumeconf.Channel:
 			if spec, ok := find(c, channels.Catalog, p.Component); ok {
@@ -223,13 +223,20 @@ func (c *checker) checkGroup(of *flumeconf.Component) {
 	}
 }
 
-// forgets reports whether the events of a channel are lost with its process, as
-// those of all channels are that have no directory.
-func forgets(of *flumeconf.Component) bool {
-	spec, err := channels.Catalog.Find("channel", of.Type)
-	if err != nil {
-		return false
+// traits returns what the type of a component means for its process.
+func traits(of *flumeconf.Component) agent.Traits {
+	switch of.Kind {
+	case flumeconf.Channel:
+		if spec, err := channels.Catalog.Find("channel", of.Type); err == nil {
+			_, located := spec.New().(channel.Located)
+			return agent.Traits{Forgets: !located}
+		}
+	case flumeconf.Source:
+		if spec, err := sources.Catalog.Find("source", of.Type); err == nil {
+			// Its command is run again if it was asked to be, by the source.
+			restart, _ := of.Lookup("restart")
+			return agent.Traits{Final: spec.Name == "exec" && !strings.EqualFold(restart.Value, "true")}
+		}
 	}
-	_, located := spec.New().(channel.Located)
-	return !located
+	return agent.Traits{}
 }

@@ -119,6 +119,22 @@ func TestEnds(t *testing.T) {
 			t.Errorf("the log does not say so:\n%s", p.logs)
 		}
 	})
+	t.Run("a source whose input cannot be read twice is left when it has failed", func(t *testing.T) {
+		p := run(t, chain+"a1.sources.r1.type = exec\na1.sources.r1.end = 1\na1.sources.r1.error = the command failed\na1.sources.r1.hint = mend it\n", 0)
+		p.expect("c1 started")
+		p.expectAll("k1 started", "r1 started", "r1 ended")
+		syscall.Kill(p.pids["k1"], syscall.SIGTERM)
+		p.expect("k1 stopping")
+		p.expectAll("k1 ended", "k1 started")
+		p.stop()
+		p.expectStop("c1", "k1")
+		if err := p.wait(); err != nil {
+			t.Error(err)
+		}
+		if want := `"error":"the command failed; at: `; !strings.Contains(p.logs.String(), want) {
+			t.Errorf("the log lacks %s:\n%s", want, p.logs)
+		}
+	})
 	t.Run("a component that cannot start ends the agent", func(t *testing.T) {
 		p := run(t, chain+"a1.sources.r1.end = 1\na1.sources.r1.error = listening on :44444: address in use\na1.sources.r1.hint = take another port\n", 0)
 		go p.skip()

@@ -95,7 +95,11 @@ func (c *child) keepRunning() {
 			c.report(err).Msgf("%s does not run any more", c.title())
 			return
 		case finished:
-			c.log.Info().Msgf("%s has come to its end", c.title())
+			if err != nil {
+				c.report(err).Msgf("%s has come to its end", c.title())
+			} else {
+				c.log.Info().Msgf("%s has come to its end", c.title())
+			}
 			return
 		case stopped:
 			if err != nil {
@@ -156,7 +160,7 @@ func (c *child) judge(state *os.ProcessState, early bool) verdict {
 	}
 	misconfigured := status == fault.Usage || status == fault.Config
 	switch {
-	case early && (misconfigured || status == fault.Failed && c.joined()):
+	case early && (misconfigured || status == fault.Failed && !c.Final && c.joined()):
 		// Flume: it is tried again for ever, and the agent goes on without
 		// it; here a topology that cannot work does not look alive.
 		return cannotStart
@@ -164,7 +168,9 @@ func (c *child) judge(state *os.ProcessState, early bool) verdict {
 		return stopped
 	case misconfigured:
 		return hopeless
-	case c.Component.Kind == flumeconf.Source && (status == fault.Delivered || status == fault.SetAside):
+	case c.Component.Kind != flumeconf.Source || signaled(state):
+		return startAgain
+	case status == fault.Delivered || status == fault.SetAside || c.Final:
 		return finished
 	}
 	return startAgain

@@ -125,13 +125,15 @@ func supervisorMain(file string) {
 	}
 	fmt.Println(dir)
 	os.Setenv(role, "component")
-	plan := NewPlan(a, dir, forgetsAll)
+	plan := NewPlan(a, dir, traits)
 	panic(Run(context.Background(), context.Background(), plan, Options{Locate: thisBinary, Stdout: os.Stdout, Logs: io.Discard}))
 }
 
 func thisBinary(string) (string, error) { return os.Executable() }
 
-func forgetsAll(*flumeconf.Component) bool { return true }
+func traits(c *flumeconf.Component) Traits {
+	return Traits{Forgets: c.Type == "memory", Final: c.Type == "exec"}
+}
 
 // journal is what the processes of a topology do, in order.
 type journal struct {
@@ -300,13 +302,12 @@ func run(t *testing.T, conf string, grace time.Duration) *topology {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	forgets := func(c *flumeconf.Component) bool { return c.Type == "memory" }
 	p := &topology{journal: j, result: make(chan error, 1), stdout: new(syncBuffer), logs: new(syncBuffer), dir: dir}
 	ctx, abort := context.WithCancel(zerolog.New(p.logs).WithContext(t.Context()))
 	stop, ask := context.WithCancel(ctx)
 	p.abort, p.stop = abort, ask
 	go func() {
-		p.result <- Run(ctx, stop, NewPlan(a, dir, forgets), Options{
+		p.result <- Run(ctx, stop, NewPlan(a, dir, traits), Options{
 			Locate: thisBinary, Stdout: p.stdout, Logs: p.logs, Grace: cmp.Or(grace, 20*time.Second),
 		})
 	}()

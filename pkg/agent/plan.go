@@ -31,8 +31,17 @@ type Process struct {
 	Socket string
 	Peers  []string
 
+	Traits
+}
+
+// Traits are what the type of a component means for its process.
+type Traits struct {
 	// Forgets says that a channel's events are lost when its process ends.
 	Forgets bool
+
+	// Final says that a source which has failed is not started again: its
+	// input was not to be read twice.
+	Final bool
 }
 
 // programs are what runs a component of each kind.
@@ -42,16 +51,17 @@ var programs = map[flumeconf.Kind]string{
 	flumeconf.Source:  "fsrc",
 }
 
-// NewPlan returns the processes of a topology whose sockets are in dir. Forgets
-// says which of the channels lose their events with their process.
-func NewPlan(a *flumeconf.Agent, dir string, forgets func(channel *flumeconf.Component) bool) *Plan {
+// NewPlan returns the processes of a topology whose sockets are in dir.
+func NewPlan(a *flumeconf.Agent, dir string, traits func(*flumeconf.Component) Traits) *Plan {
 	plan := &Plan{Agent: a.Name}
 	sockets := make(map[string]string)
+	newProcess := func(c *flumeconf.Component) Process {
+		return Process{Component: c, Program: programs[c.Kind], Properties: properties(c), Traits: traits(c)}
+	}
 	for i, c := range a.Channels {
 		p := newProcess(c)
 		p.Socket = filepath.Join(dir, socketName(c.Name, i))
 		p.Links = []string{"--listen", "unix:" + p.Socket}
-		p.Forgets = forgets(c)
 		plan.Processes = append(plan.Processes, p)
 		sockets[c.Name] = p.Socket
 	}
@@ -72,17 +82,19 @@ func NewPlan(a *flumeconf.Agent, dir string, forgets func(channel *flumeconf.Com
 	return plan
 }
 
-func newProcess(c *flumeconf.Component) Process {
-	p := Process{Component: c, Program: programs[c.Kind]}
-	for _, property := range c.Properties {
+// properties returns those of c that its process gets: all but what it is joined
+// to.
+func properties(c *flumeconf.Component) []flumeconf.Property {
+	var kept []flumeconf.Property
+	for _, p := range c.Properties {
 		switch {
-		case c.Kind == flumeconf.Source && property.Key == "channels":
-		case c.Kind == flumeconf.Sink && property.Key == "channel":
+		case c.Kind == flumeconf.Source && p.Key == "channels":
+		case c.Kind == flumeconf.Sink && p.Key == "channel":
 		default:
-			p.Properties = append(p.Properties, property)
+			kept = append(kept, p)
 		}
 	}
-	return p
+	return kept
 }
 
 // plainName is a name that can be a file's, whatever reads it.

@@ -44,7 +44,7 @@ a1.sources.r1.channels = c1 c/2
 `
 
 func TestNewPlan(t *testing.T) {
-	plan := NewPlan(parseAgent(t, fan), "/run/x", forgetsMemory)
+	plan := NewPlan(parseAgent(t, fan), "/run/x", traits)
 	var got []string
 	for _, p := range plan.Processes {
 		got = append(got, p.Program+" "+strings.Join(p.args("/dev/fd/3"), " "))
@@ -68,8 +68,6 @@ func TestNewPlan(t *testing.T) {
 		t.Error("which channels forget is wrong")
 	}
 }
-
-func forgetsMemory(c *flumeconf.Component) bool { return c.Type == "memory" }
 
 func TestNewRunDir(t *testing.T) {
 	t.Run("says so when the path is too long for sockets", func(t *testing.T) {
@@ -159,7 +157,7 @@ wait
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got strings.Builder
-			if err := WriteShell(&got, parseAgent(t, tt.conf), forgetsMemory); err != nil {
+			if err := WriteShell(&got, parseAgent(t, tt.conf), traits); err != nil {
 				t.Fatal(err)
 			}
 			if got.String() != tt.want {

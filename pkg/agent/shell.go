@@ -12,12 +12,11 @@ import (
 
 // WriteShell writes the topology of a as lines for a POSIX shell that can be run
 // as they are: a pipeline where a is a chain of one source, channel and sink,
-// else background processes that are joined by sockets. Forgets is as in
-// NewPlan.
-func WriteShell(w io.Writer, a *flumeconf.Agent, forgets func(channel *flumeconf.Component) bool) error {
+// else background processes that are joined by sockets. Traits are as in NewPlan.
+func WriteShell(w io.Writer, a *flumeconf.Agent, traits func(*flumeconf.Component) Traits) error {
 	buf := bufio.NewWriter(w)
 	fmt.Fprintf(buf, "#!/bin/sh\n# agent %s: %s\n", comment(a.Name), Size(a))
-	plan := NewPlan(a, shellDir, forgets)
+	plan := NewPlan(a, shellDir, traits)
 	if isChain(a) {
 		writePipeline(buf, plan)
 	} else {
