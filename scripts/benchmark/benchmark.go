@@ -104,12 +104,12 @@ func progress(text string) {
 func parse(args []string) (settings, error) {
 	var set settings
 	flags := flag.NewFlagSet("scripts/bench [quick] [flags] [FLOW…]", flag.ContinueOnError)
-	flags.IntVar(&set.runs, "runs", 0, "measure each flow so many `times`; the default is 5, and 1 in quick mode")
+	flags.IntVar(&set.runs, "runs", 0, "measure each flow so many `times`; the default is 5, and 1 in quick mode and for profiles")
 	flags.BoolVar(&set.json, "json", false, "print JSON instead of the table")
 	flags.BoolVar(&set.list, "list", false, "print what each flow is, and end")
 	flags.StringVar(&set.bin, "bin", "bin", "directory of the commands")
 	flags.StringVar(&set.dir, "dir", scratch(), "`directory` for input, output and stores; its file system is what is measured")
-	flags.StringVar(&set.profile, "cpuprofile", "", "record each process with perf, and write its profile and hottest functions to this `directory`")
+	flags.StringVar(&set.profile, "cpuprofile", "", "record each process with perf; write profiles and lists of the hottest functions to this `directory`")
 	all := flows()
 	for {
 		if err := flags.Parse(args); err != nil {
@@ -135,7 +135,7 @@ func parse(args []string) (settings, error) {
 	}
 	if set.runs == 0 {
 		set.runs = 5
-		if set.quick {
+		if set.quick || set.profile != "" {
 			set.runs = 1
 		}
 	}

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// record has perf record the process until it ends, if profiles are wanted:
+// record has perf record a process of ours until it ends, if profiles are wanted:
 // DIR/FLOW-COMMAND.data, and its hottest functions in DIR/FLOW-COMMAND.txt.
 func (t *trial) record(p *process) error {
-	if t.profile == "" || t.tracing {
+	if t.profile == "" || t.tracing || !p.ours {
 		return nil
 	}
 	if err := os.MkdirAll(t.profile, 0o755); err != nil {

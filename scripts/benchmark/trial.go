@@ -49,6 +49,7 @@ type process struct {
 	cmd    *exec.Cmd
 	name   string
 	label  string       // name and type
+	ours   bool
 	stderr bytes.Buffer // not to be read before done
 	done   chan struct{}
 	err    error // how it ended
@@ -128,7 +129,7 @@ func (t *trial) start(stdin, stdout *os.File, command string) error {
 	args := strings.Fields(command)
 	p := &process{name: args[0], label: strings.Join(args[:min(2, len(args))], " "), done: make(chan struct{})}
 	if own := filepath.Join(t.bin, args[0]); exists(own) {
-		args[0] = own
+		args[0], p.ours = own, true
 		if p.name != "fctl" {
 			args = append(args, "--log-format", "json")
 		}
