@@ -48,7 +48,7 @@ type sample struct {
 type process struct {
 	cmd    *exec.Cmd
 	name   string
-	label  string       // name and type
+	label  string // name and type
 	ours   bool
 	stderr bytes.Buffer // not to be read before done
 	done   chan struct{}
