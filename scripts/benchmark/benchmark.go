@@ -85,6 +85,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if set.json {
 		encoder := json.NewEncoder(out)
 		encoder.SetIndent("", "\t")
+		encoder.SetEscapeHTML(false)
 		err = encoder.Encode(r)
 	} else {
 		err = r.print(out)
@@ -132,6 +133,12 @@ func parse(args []string) (settings, error) {
 	}
 	if set.flows == nil {
 		set.flows = all
+	}
+	for i := range set.flows {
+		if set.quick {
+			set.flows[i].events /= 2
+			set.flows[i].duration /= 2
+		}
 	}
 	if set.runs == 0 {
 		set.runs = 5

@@ -9,10 +9,10 @@ const bodySize = 200
 // flow is one way through the commands.
 type flow struct {
 	name       string
-	does       string // as a shell would write it
-	durability string // what an acknowledgement stands for
-	events     int    // in full mode; a quarter of them in quick mode
-	duration   time.Duration
+	does       string             // as a shell would write it
+	durability string             // what an acknowledgement stands for
+	events     int                // in full mode; half of them in quick mode
+	duration   time.Duration      // in place of events; half of it too
 	measure    func(*trial) error // nil for flows that only observe
 	observe    func(*trial) ([]observation, error)
 	beside     *reference

@@ -42,20 +42,12 @@ func openLab(set settings) (*lab, error) {
 	}
 	most := 0
 	for _, f := range set.flows {
-		most = max(most, f.count(set))
+		most = max(most, f.events)
 	}
 	if err := writeLines(l.input(), most); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
-}
-
-// count returns how many events f takes in this run.
-func (f flow) count(set settings) int {
-	if set.quick {
-		return f.events / 4
-	}
-	return f.events
 }
 
 func (l *lab) close() error { return os.RemoveAll(l.dir) }

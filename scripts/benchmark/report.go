@@ -44,7 +44,6 @@ func (r row) spread() float64 {
 
 // measure adds the rows of f.
 func (r *report) measure(ctx context.Context, l *lab, f flow, set settings) {
-	n := f.count(set)
 	if f.observe != nil {
 		r.observe(ctx, l, f, set)
 		return
@@ -55,18 +54,22 @@ func (r *report) measure(ctx context.Context, l *lab, f flow, set settings) {
 		other = row{Name: f.beside.name, Beside: f.name}
 	}
 	for range set.runs {
-		r.add(ctx, l, f, n, &own, f.measure)
+		r.add(ctx, l, f, &own, f.measure)
 		if f.beside != nil {
-			r.add(ctx, l, f, n, &other, f.beside.measure)
+			r.add(ctx, l, f, &other, f.beside.measure)
 		}
 	}
-	if l.strace != "" && l.profile == "" && own.Failed == "" {
-		t, err := l.try(ctx, f, n, true, f.measure)
-		if err == nil {
+	if l.strace != "" && l.profile == "" && own.Failed == "" && ctx.Err() == nil {
+		t, err := l.try(ctx, f, true, f.measure)
+		switch {
+		case err == nil:
 			own.Syncs = &t.syncs
-		} else {
+		case ctx.Err() == nil:
 			r.fail(&own, fmt.Errorf("counting fsyncs: %w", err))
 		}
+	}
+	if ctx.Err() != nil {
+		return
 	}
 	r.Rows = append(r.Rows, own)
 	if f.beside != nil {
@@ -75,12 +78,15 @@ func (r *report) measure(ctx context.Context, l *lab, f flow, set settings) {
 }
 
 // add makes one run and adds it to a row.
-func (r *report) add(ctx context.Context, l *lab, f flow, n int, to *row, measure func(*trial) error) {
+func (r *report) add(ctx context.Context, l *lab, f flow, to *row, measure func(*trial) error) {
 	if to.Failed != "" {
 		return
 	}
-	t, err := l.try(ctx, f, n, false, measure)
-	if err != nil {
+	t, err := l.try(ctx, f, false, measure)
+	switch {
+	case ctx.Err() != nil: // interrupted, which is nobody's failure
+		return
+	case err != nil:
 		r.fail(to, err)
 		return
 	}
@@ -101,10 +107,13 @@ func (r *report) observe(ctx context.Context, l *lab, f flow, set settings) {
 	var runs [][]observation
 	for range set.runs {
 		var found []observation
-		_, err := l.try(ctx, f, 0, false, func(t *trial) (err error) {
+		_, err := l.try(ctx, f, false, func(t *trial) (err error) {
 			found, err = f.observe(t)
 			return err
 		})
+		if ctx.Err() != nil {
+			return
+		}
 		if err != nil {
 			r.Failures = append(r.Failures, f.name+": "+err.Error())
 			return

@@ -41,7 +41,7 @@ func stdinFile(batch int) flow {
 		name:       fmt.Sprintf("stdin-file-%d", batch),
 		does:       fmt.Sprintf("fsrc stdin --batchSize %d < file | fchan file DIR | fsink null --batchSize %d", batch, batch),
 		durability: onDisk,
-		events:     4000 * batch,
+		events:     2000 * batch,
 		measure: func(t *trial) error {
 			return t.stdinToNull(
 				fmt.Sprintf("fsrc stdin --once --batchSize %d", batch),

@@ -42,6 +42,14 @@ type sample struct {
 	Elapsed time.Duration `json:"elapsed_ns"`
 	CPU     time.Duration `json:"cpu_ns"`
 	Memory  int64         `json:"memory_bytes"`
+	Shares  []share       `json:"processes,omitempty"`
+}
+
+// share is what one process that was started has of a sample; with it are those
+// that it has started itself.
+type share struct {
+	Command string        `json:"command"`
+	CPU     time.Duration `json:"cpu_ns"`
 }
 
 // process is one command of a trial.
@@ -58,11 +66,11 @@ type process struct {
 
 // try runs measure, which waits for the processes it starts, in a new trial, and
 // returns the trial with what it found. Nothing of it is left behind.
-func (l *lab) try(ctx context.Context, f flow, n int, tracing bool, measure func(*trial) error) (*trial, error) {
+func (l *lab) try(ctx context.Context, f flow, tracing bool, measure func(*trial) error) (*trial, error) {
 	ctx, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
 	l.trials++
-	t := &trial{lab: l, ctx: ctx, flow: f.name, n: n, duration: f.duration, tracing: tracing}
+	t := &trial{lab: l, ctx: ctx, flow: f.name, n: f.events, duration: f.duration, tracing: tracing}
 	t.dir = filepath.Join(l.dir, strconv.Itoa(l.trials))
 	if err := os.Mkdir(t.dir, 0o755); err != nil {
 		return nil, err
@@ -76,6 +84,7 @@ func (l *lab) try(ctx context.Context, f flow, n int, tracing bool, measure func
 	for _, p := range t.procs {
 		<-p.done
 		t.found.CPU += p.cpu()
+		t.found.Shares = append(t.found.Shares, share{p.label, p.cpu()})
 	}
 	for _, finish := range t.recordings {
 		err = errors.Join(err, finish())
