@@ -30,7 +30,7 @@ var mayImport = []struct {
 	{"eventjson", "event fault", ""},
 	{"eventtext", "event", ""},
 	{"flumeconf", "fault", ""},
-	{"lineout", "event", ""},
+	{"lineout", "sink", ""},
 	{"stream", "event eventjson eventtext fault", "github.com/hamba/avro/v2 golang.org/x/sys"},
 	{"cli", "component fault flumeconf option", "github.com/alecthomas/kong github.com/rs/zerolog github.com/mattn/go-isatty"},
 	{"interceptor", "component event option fault", ""},

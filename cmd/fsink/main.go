@@ -48,7 +48,7 @@ func run(ctx, stop context.Context, args []string) error {
 	}
 	log := zerolog.Ctx(cmd.Context(ctx))
 	ctx, stop = log.WithContext(ctx), log.WithContext(stop)
-	k, err := cmd.Options.Open(component.WithDecoder(stop, cli.DecodeMap))
+	k, err := cmd.Options.Open(component.WithName(stop, cmd.Name))
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func run(ctx, stop context.Context, args []string) error {
 	}
 	counts, err := sink.Run(stop, ctx, k, reader, maxEvents)
 	if in.Once || err != nil {
-		log.Log().Int64("delivered", counts.Delivered).Int64("failures", counts.Failures).Msg("Events")
+		cli.Notice(log).Int64("delivered", counts.Delivered).Int64("failures", counts.Failures).Msg("Events")
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/cli"
+	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/source"
 	"github.com/flumekit/flumekit/pkg/source/all"
@@ -69,7 +70,7 @@ func run(ctx, stop context.Context, args []string) error {
 		}
 		ender.End()
 	}
-	src, err := cmd.Options.Open(stop)
+	src, err := cmd.Options.Open(component.WithName(stop, cmd.Name))
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,7 @@ func run(ctx, stop context.Context, args []string) error {
 	}
 	counts, err := source.Run(stop, ctx, src, flow)
 	if out.Once || err != nil {
-		log.Log().Int64("received", counts.Received).Int64("accepted", counts.Accepted).
+		cli.Notice(log).Int64("received", counts.Received).Int64("accepted", counts.Accepted).
 			Int64("dropped", counts.Dropped).Int64("refused", counts.Refused).Msg("Events")
 	}
 	return err
@@ -113,7 +114,7 @@ func (o *outputs) open(ctx context.Context, name string, addrs []string, log *ze
 			Name:   name,
 			Format: stream.Format(o.Format),
 			Ack:    stream.Ack(o.Ack),
-			Notice: func(text string) { log.Log().Msg(text) },
+			Notice: func(text string) { cli.Notice(log).Msg(text) },
 		})
 		return []*stream.Writer{w}, err
 	}

@@ -218,7 +218,7 @@ func (c *Command[O]) Decode(prefix string, options any) error {
 // logging warnings and notices. With --lifeline, the process is killed as soon
 // as standard input ends.
 func (c *Command[O]) Context(ctx context.Context) context.Context {
-	logger := c.Logger(os.Stderr, c.Name)
+	logger := c.Logger(os.Stderr, c.Name).With().Str("logger", loggerName(c.Spec.Name, c.Spec.Class)).Logger()
 	reportTo(ctx, c.Logging, logger)
 	for _, err := range c.Warnings {
 		withDetails(logger.Warn(), err).Msg(err.Error())
@@ -235,6 +235,16 @@ func (c *Command[O]) Context(ctx context.Context) context.Context {
 		}()
 	}
 	return logger.WithContext(ctx)
+}
+
+// loggerName is the name of a component's logger: its class with the last part of
+// its package, as Flume's log has it, or its type where Flume has no such class.
+func loggerName(name, class string) string {
+	parts := strings.Split(class, ".")
+	if len(parts) < 2 {
+		return name
+	}
+	return strings.Join(parts[len(parts)-2:], ".")
 }
 
 // withDetails adds to a log line where err lies and how to mend it.

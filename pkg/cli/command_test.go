@@ -127,8 +127,8 @@ func TestPropertiesFile(t *testing.T) {
 	if !reflect.DeepEqual(shared.Mapping, map[string]string{"CZ": "c1", "US": "c2"}) {
 		t.Errorf("got mapping %v; want the file's and the flag's", shared.Mapping)
 	}
-	if c.Name != "r1" || c.Level != "info" {
-		t.Errorf("got name %q and level %q; want r1 and info: a file sets no option of the process", c.Name, c.Level)
+	if c.Name != "r1" || c.Level != "warn" {
+		t.Errorf("got name %q and level %q; want r1 and warn: a file sets no option of the process", c.Name, c.Level)
 	}
 	want := "error: unknown property prot | at: " + name + ":7: prot | hint: did you mean port? | " +
 		"error: unknown property log-level | at: " + name + ":8: log-level | hint: write --log-level on the command line"

@@ -17,7 +17,7 @@ import (
 // Logging is the options of a process's log.
 type Logging struct {
 	Format string `name:"log-format" enum:"auto,console,json,flume" default:"auto" help:"Form of the log on standard error: console for people, json for programs, flume for Flume's own lines. auto is console on a terminal and json elsewhere."`
-	Level  string `name:"log-level" enum:"debug,info,warn,error" default:"info" help:"The least that is logged."`
+	Level  string `name:"log-level" enum:"debug,info,warn,error" default:"warn" help:"The least that is logged. An agent's processes are run with info."`
 }
 
 // Logger returns a logger that writes to w. Its lines have the field time, and
@@ -43,6 +43,12 @@ func (l Logging) Logger(w io.Writer, name string) zerolog.Logger {
 		logger = logger.With().Str("name", name).Logger()
 	}
 	return logger
+}
+
+// Notice begins a log line that the user sees whatever the level is: a guarantee
+// that is given or cannot be, the sum at the end.
+func Notice(log *zerolog.Logger) *zerolog.Event {
+	return log.Log().Str(zerolog.LevelFieldName, zerolog.InfoLevel.String())
 }
 
 // stampLayout is RFC 3339 with the milliseconds that Flume's lines have;
@@ -96,7 +102,7 @@ func FlumeLine(line []byte) []byte {
 	var fields map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.UseNumber()
-	if decoder.Decode(&fields) != nil || fields["level"] == nil {
+	if decoder.Decode(&fields) != nil || fields["level"] == nil || fields["message"] == nil {
 		return line
 	}
 	take := func(field, otherwise string) string {

@@ -66,7 +66,7 @@ var runs = map[string]cli.Run{
 			return err
 		}
 		ctx = c.Context(ctx)
-		zerolog.Ctx(ctx).Info().Str("logger", "source.PondSource").Msg("started")
+		zerolog.Ctx(ctx).Info().Msg("started")
 		if c.Lifeline {
 			<-ctx.Done()
 		}
@@ -210,7 +210,7 @@ func TestMainOnBrokenPipe(t *testing.T) {
 }
 
 func TestMainLogsItsErrorToAProgram(t *testing.T) {
-	c := command(t, "component", "pond", ":1", "--log-format=json", "--name=r1")
+	c := command(t, "component", "pond", ":1", "--log-format=json", "--log-level=info", "--name=r1")
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
 	c.Run()
@@ -229,7 +229,7 @@ func TestMainLogsItsErrorToAProgram(t *testing.T) {
 }
 
 func TestLifeline(t *testing.T) {
-	c := command(t, "component", "pond", ":1", "--lifeline", "--log-format=json")
+	c := command(t, "component", "pond", ":1", "--lifeline", "--log-format=json", "--log-level=info")
 	stdin, err := c.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,12 @@ package lineout
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
+	"syscall"
+
+	"github.com/flumekit/flumekit/pkg/sink"
 )
 
 // Writer writes lines to a file. It is not safe for concurrent use.
@@ -39,7 +44,7 @@ func (w *Writer) Buffer() []byte {
 }
 
 // Write writes lines, which it then owns. It returns nil when the kernel has
-// all of them. When ctx is done it returns ctx's error, though the kernel may
+// all of them, and an error that wraps sink.ErrGone once nobody reads. When ctx is done it returns ctx's error, though the kernel may
 // still take them: a write that blocks cannot be called back.
 func (w *Writer) Write(ctx context.Context, lines []byte) error {
 	if len(lines) == 0 {
@@ -64,6 +69,9 @@ func (w *Writer) wait(ctx context.Context) error {
 	select {
 	case r := <-w.underWay:
 		w.underWay, w.torn = nil, r.torn
+		if errors.Is(r.err, syscall.EPIPE) {
+			return fmt.Errorf("%w: nobody reads standard output any more", sink.ErrGone)
+		}
 		return r.err
 	case <-ctx.Done():
 		w.buf = nil // still being written

@@ -146,6 +146,9 @@ func (r *runner) write(ctx, now context.Context, b *event.Batch) error {
 			return nil
 		}
 		r.counts.Failures++
+		if errors.Is(err, ErrGone) {
+			return fault.WithStatus(fmt.Errorf("%d events not delivered: %w", b.Len(), err), fault.TryAgain)
+		}
 		if ctx.Err() != nil || now.Err() != nil {
 			return fault.WithStatus(fmt.Errorf("stopped with %d events not delivered: %w", b.Len(), err), fault.TryAgain)
 		}

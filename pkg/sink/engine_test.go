@@ -164,6 +164,18 @@ func TestAStopLeavesWhatCannotBeDelivered(t *testing.T) {
 	}
 }
 
+func TestAGoneDestinationEndsTheRun(t *testing.T) {
+	w, r := piped(t)
+	receipt := w.Send(numbered(0, 1), true)
+	k := &scripted{fail: func(int) error { return fmt.Errorf("writing: %w", sink.ErrGone) }}
+	if _, err := sink.Run(t.Context(), t.Context(), k, r, 0); fault.Status(err) != fault.TryAgain || len(k.writes) != 1 {
+		t.Errorf("got %v after %d writes; want status 75 after one", err, len(k.writes))
+	}
+	if err := receipt.Wait(); !errors.Is(err, stream.ErrDied) {
+		t.Errorf("the receipt: %v; want it unanswered", err)
+	}
+}
+
 func TestAnIdleSinkStops(t *testing.T) {
 	_, r := piped(t)
 	ctx, stop := context.WithCancel(t.Context())

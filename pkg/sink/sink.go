@@ -9,6 +9,7 @@ package sink
 
 import (
 	"context"
+	"errors"
 
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/event"
@@ -49,3 +50,7 @@ type Sink interface {
 	// complete (closes and renames files). It is called once, last.
 	Close() error
 }
+
+// ErrGone is wrapped by a Write's error when the destination will never come
+// back, as a pipe that nobody reads any more: the engine then gives up.
+var ErrGone = errors.New("the destination is gone")
