@@ -74,6 +74,9 @@ func run(ctx, stop context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if listening, ok := src.(source.Addresser); ok {
+		log.Info().Msgf("Listening on %s", listening.Addr())
+	}
 	if err := out.ready(src); err != nil {
 		return err
 	}

@@ -43,9 +43,9 @@ var MultiplexingSpec = Spec{
 // Multiplexing is the properties of a multiplexing selector.
 type Multiplexing struct {
 	Header   string            `name:"header" default:"flume.selector.header" help:"Header whose value decides."`
-	Mapping  map[string]string `name:"mapping.<value>" mapsep:"none" env:"-" placeholder:"CHANNELS" help:"Channels of the events that have this value, separated by blanks."`
+	Mapping  map[string]string `name:"mapping.<value>" placeholder:"CHANNELS" help:"Channels of the events that have this value, separated by blanks."`
 	Default  []string          `name:"default" sep:" " placeholder:"CHANNEL" help:"Channels of the events whose value is not mapped; without them these events are dropped."`
-	Optional map[string]string `name:"optional.<value>" mapsep:"none" env:"-" placeholder:"CHANNELS" help:"Channels that events with this value are committed without when they fail."`
+	Optional map[string]string `name:"optional.<value>" placeholder:"CHANNELS" help:"Channels that events with this value are committed without when they fail."`
 }
 
 // Build implements Options.

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/stream"
 )
@@ -27,7 +29,7 @@ type Counts struct {
 // A channel that ends for good ends the run: the error is the source's, which
 // has the most to say, or else the channel's.
 func Run(ctx, now context.Context, src Source, flow Flow) (Counts, error) {
-	p := &put{flow: flow, now: now}
+	p := &put{flow: flow, now: now, log: zerolog.Ctx(ctx)}
 	intake, stop := context.WithCancel(ctx)
 	defer stop()
 	defer context.AfterFunc(now, func() {
@@ -68,7 +70,9 @@ func Run(ctx, now context.Context, src Source, flow Flow) (Counts, error) {
 type put struct {
 	flow    Flow
 	now     context.Context // done when everything has to end at once
-	scratch sync.Pool       // *event.Batch
+	log     *zerolog.Logger
+	astray  sync.Once // the warning of events without a channel
+	scratch sync.Pool // *event.Batch
 
 	received, accepted, dropped, refused, forfeited atomic.Int64
 }
@@ -165,6 +169,9 @@ func (p *put) route(c *commit, b *event.Batch) (required, optional []*event.Batc
 		route := p.flow.Selector.Select(e)
 		if len(route.Required)+len(route.Optional) == 0 {
 			p.dropped.Add(1)
+			p.astray.Do(func() {
+				p.log.Warn().Msg("The selector has no channel for an event, which is dropped; so will others be. selector.default takes such events.")
+			})
 		}
 		to(required, route.Required, e)
 		to(optional, route.Optional, e)

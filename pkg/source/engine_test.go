@@ -145,7 +145,7 @@ func TestARefusalReachesTheSender(t *testing.T) {
 func TestAnOptionalChannelMayFail(t *testing.T) {
 	good, full := new(far), &far{refuse: &stream.Refused{Code: stream.Full, Text: "no room"}}
 	optional := map[string]func(any){"selector.": func(o any) {
-		o.(*selector.ReplicatingOptions).Optional = []string{"c1"}
+		o.(*selector.Replicating).Optional = []string{"c1"}
 	}}
 	counts, err := source.Run(t.Context(), t.Context(), running(func(_ context.Context, put source.Put) error {
 		return errors.Join(put.Try(batch("x")), put.Commit(batch("y")))
@@ -180,10 +180,10 @@ func TestInterceptorsThenSelector(t *testing.T) {
 	}
 	set := map[string]func(any){
 		"interceptors.i1.": func(o any) {
-			*o.(*interceptor.StaticOptions) = interceptor.StaticOptions{Key: "state", Value: "CZ", PreserveExisting: true}
+			*o.(*interceptor.Static) = interceptor.Static{Key: "state", Value: "CZ", PreserveExisting: true}
 		},
 		"selector.": func(o any) {
-			*o.(*selector.MultiplexingOptions) = selector.MultiplexingOptions{
+			*o.(*selector.Multiplexing) = selector.Multiplexing{
 				Header: "state", Mapping: map[string]string{"CZ": "c1", "US": "c0"},
 			}
 		},
