@@ -108,7 +108,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"stdin-memory-1000     5,000,000     -  1000.0     0.27   123 MB   12,345  memory channel: none\n",
+		"stdin-memory-1000     5,000,000     -  1000.0     0.27   123 MB   12,345  none: memory\n",
 		"  cat file | wc -l    5,000,000   45%  1000.0     0.27   123 MB        -\n",
 		"netcat-memory            FAILED  3 events went in, and 2 came out\n",
 		"301.0 ms  bar 300: missed\n",

@@ -9,10 +9,9 @@ import (
 // line: what group commit is for.
 func clientsFile(clients int) flow {
 	return flow{
-		name:       fmt.Sprintf("clients-%d", clients),
-		does:       fmt.Sprintf("fsrc netcat :0 | fchan file DIR | fsink null; %d clients send a line and wait for its OK", clients),
-		durability: onDisk,
-		duration:   2 * time.Second,
+		name:     fmt.Sprintf("clients-%d", clients),
+		does:     fmt.Sprintf("fsrc netcat :0 | fchan file DIR | fsink null; %d clients send a line and wait for its OK", clients),
+		duration: 2 * time.Second,
 		measure: func(t *trial) error {
 			addr, err := t.netcat(fileChannel, "fsink null --once")
 			if err != nil {

@@ -44,11 +44,10 @@ func flows() []flow {
 	return append(all, agentStart(), idle())
 }
 
-// What an acknowledgement stands for in the flows. Those that pass a channel
-// say at whose commit a sender has its answer.
+// What an acknowledgement stands for in the flows. A file channel says itself
+// which policy is in force.
 const (
-	inSink   = "the null sink took it"
-	inKernel = "file_roll: in the kernel"
-	inMemory = "memory channel: none"
-	onDisk   = "file channel: fsync"
+	inSink   = "taken by the sink"
+	inKernel = "in the kernel"
+	inMemory = "none: memory"
 )

@@ -89,7 +89,7 @@ func (l *lab) conditions(set settings) []string {
 		system += ", kernel " + strings.TrimSpace(string(kernel))
 	}
 	fileSystem := "an unknown file system"
-	if name, err := exec.Command("stat", "-f", "-c", "%T", l.dir).Output(); err == nil {
+	if name, err := exec.Command("findmnt", "-n", "-o", "FSTYPE", "--target", l.dir).Output(); err == nil {
 		fileSystem = strings.TrimSpace(string(name))
 	}
 	conditions := []string{

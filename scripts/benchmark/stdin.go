@@ -38,10 +38,9 @@ func stdinMemory(batch int) flow {
 
 func stdinFile(batch int) flow {
 	return flow{
-		name:       fmt.Sprintf("stdin-file-%d", batch),
-		does:       fmt.Sprintf("fsrc stdin --batchSize %d < file | fchan file DIR | fsink null --batchSize %d", batch, batch),
-		durability: onDisk,
-		events:     2000 * batch,
+		name:   fmt.Sprintf("stdin-file-%d", batch),
+		does:   fmt.Sprintf("fsrc stdin --batchSize %d < file | fchan file DIR | fsink null --batchSize %d", batch, batch),
+		events: 2000 * batch,
 		measure: func(t *trial) error {
 			return t.stdinToNull(
 				fmt.Sprintf("fsrc stdin --once --batchSize %d", batch),

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,7 +34,8 @@ type trial struct {
 
 	recordings []func() error // to be called when the processes have ended
 	found      sample
-	syncs      int // counted if tracing
+	syncs      int    // counted if tracing
+	policy     string // of durability, if a channel says it
 }
 
 // sample is what one trial found.
@@ -83,6 +85,9 @@ func (l *lab) try(ctx context.Context, f flow, tracing bool, measure func(*trial
 	}
 	for _, p := range t.procs {
 		<-p.done
+		if said := policy.FindSubmatch(p.stderr.Bytes()); said != nil {
+			t.policy = string(said[1])
+		}
 		t.found.CPU += p.cpu()
 		t.found.Shares = append(t.found.Shares, share{p.label, p.cpu()})
 	}
@@ -94,6 +99,9 @@ func (l *lab) try(ctx context.Context, f flow, tracing bool, measure func(*trial
 	}
 	return t, errors.Join(err, os.RemoveAll(t.dir))
 }
+
+// policy is in the line that a channel with a directory begins its log with.
+var policy = regexp.MustCompile(`"message":"channel [^"]*: ([^",]*), capacity `)
 
 func (p *process) cpu() time.Duration {
 	state := p.cmd.ProcessState
