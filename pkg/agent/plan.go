@@ -113,5 +113,5 @@ func socketName(channel string, i int) string {
 func (p *Process) args(properties string) []string {
 	args := []string{p.Component.Type, "--name", p.Component.Name, "--properties", properties}
 	args = append(args, p.Links...)
-	return append(args, "--log-format", "json", "--lifeline")
+	return append(args, "--log-format", "json", "--log-level", "info", "--lifeline")
 }

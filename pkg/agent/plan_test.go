@@ -55,11 +55,11 @@ func TestNewPlan(t *testing.T) {
 		}
 	}
 	want := []string{
-		"fchan memory --name c1 --properties /dev/fd/3 --listen unix:/run/x/c1.sock --log-format json --lifeline",
-		"fchan file --name c/2 --properties /dev/fd/3 --listen unix:/run/x/_1.sock --log-format json --lifeline",
-		"fsink logger --name k1 --properties /dev/fd/3 --channel unix:/run/x/c1.sock --log-format json --lifeline",
-		"fsink file_roll --name k2 --properties /dev/fd/3 --channel unix:/run/x/_1.sock --log-format json --lifeline",
-		"fsrc exec --name r1 --properties /dev/fd/3 --channel c1=unix:/run/x/c1.sock --channel c/2=unix:/run/x/_1.sock --log-format json --lifeline",
+		"fchan memory --name c1 --properties /dev/fd/3 --listen unix:/run/x/c1.sock --log-format json --log-level info --lifeline",
+		"fchan file --name c/2 --properties /dev/fd/3 --listen unix:/run/x/_1.sock --log-format json --log-level info --lifeline",
+		"fsink logger --name k1 --properties /dev/fd/3 --channel unix:/run/x/c1.sock --log-format json --log-level info --lifeline",
+		"fsink file_roll --name k2 --properties /dev/fd/3 --channel unix:/run/x/_1.sock --log-format json --log-level info --lifeline",
+		"fsrc exec --name r1 --properties /dev/fd/3 --channel c1=unix:/run/x/c1.sock --channel c/2=unix:/run/x/_1.sock --log-format json --log-level info --lifeline",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
