@@ -47,6 +47,7 @@ func main() {
 // settings are the words of the command line.
 type settings struct {
 	quick   bool
+	events  int
 	runs    int
 	json    bool
 	list    bool
@@ -106,6 +107,7 @@ func parse(args []string) (settings, error) {
 	var set settings
 	flags := flag.NewFlagSet("scripts/bench [quick] [flags] [FLOW…]", flag.ContinueOnError)
 	flags.IntVar(&set.runs, "runs", 0, "measure each flow so many `times`; the default is 5, and 1 in quick mode and for profiles")
+	flags.IntVar(&set.events, "events", 0, "move so many events in flows that move a number of them")
 	flags.BoolVar(&set.json, "json", false, "print JSON instead of the table")
 	flags.BoolVar(&set.list, "list", false, "print what each flow is, and end")
 	flags.StringVar(&set.bin, "bin", "bin", "directory of the commands")
@@ -138,6 +140,9 @@ func parse(args []string) (settings, error) {
 		if set.quick {
 			set.flows[i].events /= 2
 			set.flows[i].duration /= 2
+		}
+		if set.events > 0 && set.flows[i].events > 0 {
+			set.flows[i].events = set.events
 		}
 	}
 	if set.runs == 0 {

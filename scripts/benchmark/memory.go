@@ -47,16 +47,12 @@ func (m *memory) add(pid int) {
 	m.roots = append(m.roots, pid)
 }
 
-// stop ends the watch and returns the sum of all peaks, 0 if nothing could be
-// seen.
-func (m *memory) stop() int64 {
+// stop ends the watch and returns the peaks in bytes by process; there are none
+// where there is no /proc.
+func (m *memory) stop() map[int]int64 {
 	close(m.quit)
 	<-m.done
-	var sum int64
-	for _, peak := range m.peaks {
-		sum += peak
-	}
-	return sum
+	return m.peaks
 }
 
 func (m *memory) look() {

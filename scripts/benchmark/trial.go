@@ -47,11 +47,12 @@ type sample struct {
 	Shares  []share       `json:"processes,omitempty"`
 }
 
-// share is what one process that was started has of a sample; with it are those
-// that it has started itself.
+// share is what one process has of a sample. With an agent's CPU time is that of
+// the processes that it has started.
 type share struct {
 	Command string        `json:"command"`
 	CPU     time.Duration `json:"cpu_ns"`
+	Memory  int64         `json:"memory_bytes"`
 }
 
 // process is one command of a trial.
@@ -79,7 +80,10 @@ func (l *lab) try(ctx context.Context, f flow, tracing bool, measure func(*trial
 	}
 	t.memory = watchMemory()
 	err := measure(t)
-	t.found.Memory = t.memory.stop()
+	peaks := t.memory.stop()
+	for _, peak := range peaks {
+		t.found.Memory += peak
+	}
 	if err != nil {
 		cancel() // kills what is left
 	}
@@ -89,7 +93,7 @@ func (l *lab) try(ctx context.Context, f flow, tracing bool, measure func(*trial
 			t.policy = string(said[1])
 		}
 		t.found.CPU += p.cpu()
-		t.found.Shares = append(t.found.Shares, share{p.label, p.cpu()})
+		t.found.Shares = append(t.found.Shares, share{p.label, p.cpu(), peaks[p.cmd.Process.Pid]})
 	}
 	for _, finish := range t.recordings {
 		err = errors.Join(err, finish())
