@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 
 	"github.com/flumekit/flumekit/pkg/event"
@@ -18,11 +19,12 @@ type Reader struct {
 	queue  chan *Delivery
 	err    error // why queue was closed; set before
 
-	mu     sync.Mutex
-	room   sync.Cond
-	bytes  int      // of deliveries that are not answered
-	spares [][]byte // memory of recycled batches
-	closed bool
+	mu      sync.Mutex
+	room    sync.Cond
+	bytes   int      // of deliveries that are not answered
+	spares  [][]byte // memory of recycled batches
+	answers *answers // of the present connection, nil if it has none
+	closed  bool
 
 	ctx    context.Context // done when the reader was closed
 	cancel context.CancelFunc
@@ -100,8 +102,12 @@ func (r *Reader) Poll() *Delivery {
 func (r *Reader) Close() {
 	r.mu.Lock()
 	r.closed = true
+	answers := r.answers
 	r.room.Broadcast()
 	r.mu.Unlock()
+	if answers != nil {
+		answers.flush()
+	}
 	r.cancel()
 }
 
@@ -177,6 +183,9 @@ func (r *Reader) spare() []byte {
 // frames passes on the batches of one run of frames, behind their magic. It
 // returns nil after an end frame, and ErrDied where the bytes end without one.
 func (r *Reader) frames(from *bufio.Reader, a *answers) error {
+	r.mu.Lock()
+	r.answers = a
+	r.mu.Unlock()
 	for due := uint64(1); ; due++ {
 		f, err := readFrame(from, r.bounds.MaxBytes, r.spare())
 		switch {
@@ -201,15 +210,15 @@ func (r *Reader) frames(from *bufio.Reader, a *answers) error {
 	}
 }
 
-// answers sends the answers of one connection, in the batches' order. Answers
-// that come while one is being sent go together with the next.
+// answers sends the answers of one connection, in the batches' order.
 type answers struct {
-	conn io.Writer
+	conn  io.Writer
+	write sync.Mutex // held while answers are written, so that they are in order
 
-	mu      sync.Mutex
-	due     []*Delivery // not yet answered to the writer, in order
-	sending bool
-	broken  bool
+	mu       sync.Mutex
+	due      []*Delivery // not yet answered to the writer, in order
+	flushing bool        // somebody is about to write
+	broken   bool
 }
 
 func (a *answers) expect(d *Delivery) {
@@ -222,21 +231,29 @@ func (a *answers) settle(d *Delivery, refused *Refused) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	d.settled, d.refused = true, refused
-	if a.sending {
-		return // whoever sends looks again when it is done
+	if !a.flushing {
+		a.flushing = true
+		go func() {
+			runtime.Gosched() // answers that are given just now go together
+			a.flush()
+		}()
 	}
-	a.sending = true
-	for {
-		text := a.pending()
-		if len(text) == 0 || a.broken {
-			break
-		}
-		a.mu.Unlock()
-		_, err := a.conn.Write(text)
-		a.mu.Lock()
-		a.broken = a.broken || err != nil // the reading side sees it too and says so
+}
+
+// flush writes the answers that can be given.
+func (a *answers) flush() {
+	a.write.Lock()
+	defer a.write.Unlock()
+	a.mu.Lock()
+	a.flushing = false
+	text, broken := a.pending(), a.broken
+	a.mu.Unlock()
+	if len(text) == 0 || broken {
+		return
 	}
-	a.sending = false
+	if _, err := a.conn.Write(text); err != nil {
+		a.breakOff() // the reading side sees it too and says so
+	}
 }
 
 // pending returns the frames of all answers that are due in order. a.mu is held.

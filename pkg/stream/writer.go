@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 
@@ -24,17 +25,19 @@ type Writer struct {
 	write sync.Mutex                           // held while bytes are written, so that they are in order
 	dial  func(context.Context) (*link, error) // nil: a lost link is the end
 
-	mu      sync.Mutex
-	changed sync.Cond // broadcast when room was made, or the writer ended
-	bounds  Bounds    // the reader's
-	link    *link     // nil while there is none
-	foreign encoder   // not nil: lines for a foreign reader, no link
-	out     io.Writer // where foreign lines go
-	unacked []*Receipt
-	bytes   int // of unacked
-	seq     uint64
-	err     error // why it ended
-	closing bool  // the end is being sent: that the reader leaves then is right
+	mu       sync.Mutex
+	changed  sync.Cond // broadcast when room was made, or the writer ended
+	bounds   Bounds    // the reader's
+	link     *link     // nil while there is none
+	foreign  encoder   // not nil: lines for a foreign reader, no link
+	out      io.Writer // where foreign lines go
+	unacked  []*Receipt
+	bytes    int // of unacked
+	seq      uint64
+	joined   []byte // frames of small batches that are not written yet
+	flushing bool   // somebody is about to write them
+	err      error  // why it ended
+	closing  bool   // the end is being sent: that the reader leaves then is right
 
 	ctx    context.Context // done when the writer has ended
 	cancel context.CancelFunc
@@ -103,24 +106,23 @@ func (w *Writer) Send(b *event.Batch, wait bool) *Receipt {
 		r.resolve(err)
 		return r
 	}
+	if size <= smallFrame && w.join(r, size) {
+		return r
+	}
 	w.write.Lock()
 	defer w.write.Unlock()
 	w.mu.Lock()
-	if w.err != nil {
-		w.release(size)
+	if !w.enter(r, size) {
 		w.mu.Unlock()
-		r.resolve(w.err)
 		return r
 	}
-	w.seq++
-	r.seq = w.seq
-	w.unacked = append(w.unacked, r)
-	link, foreign := w.link, w.foreign
+	link, foreign, joined := w.link, w.foreign, w.joined
+	w.joined = nil
 	w.mu.Unlock()
 
 	switch {
 	case link != nil:
-		if err := link.send(r); err != nil {
+		if err := link.send(joined, r); err != nil {
 			w.lost(link, err)
 		} else if link.answers == nil {
 			w.committed(link, r.seq)
@@ -138,6 +140,62 @@ func (w *Writer) Send(b *event.Batch, wait bool) *Receipt {
 		time.AfterFunc(awayGrace, func() { w.refuseAway(r) })
 	}
 	return r
+}
+
+// smallFrame is the size up to which batches of several senders are joined for
+// one write. To a larger one the system call is no matter.
+const smallFrame = 4096
+
+// join sends r together with what other senders send just now. It reports
+// false where that is not the way to send it.
+func (w *Writer) join(r *Receipt, size int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.link == nil || w.link.answers == nil {
+		return false
+	}
+	if !w.enter(r, size) {
+		return true
+	}
+	w.joined = r.append(w.joined)
+	if !w.flushing {
+		w.flushing = true
+		w.ended.Add(1)
+		go w.flush()
+	}
+	return true
+}
+
+// enter gives r its place, or its answer if the writer has ended. w.mu is held.
+func (w *Writer) enter(r *Receipt, size int) bool {
+	if w.err != nil {
+		w.release(size)
+		r.resolve(w.err)
+		return false
+	}
+	w.seq++
+	r.seq = w.seq
+	w.unacked = append(w.unacked, r)
+	return true
+}
+
+// flush writes what was joined, after all who can run just now have run: many
+// clients that send one line each then cost one write.
+func (w *Writer) flush() {
+	defer w.ended.Done()
+	runtime.Gosched()
+	w.write.Lock()
+	defer w.write.Unlock()
+	w.mu.Lock()
+	link, joined := w.link, w.joined
+	w.joined, w.flushing = nil, false
+	w.mu.Unlock()
+	if link == nil || len(joined) == 0 {
+		return
+	}
+	if _, err := link.data.Write(joined); err != nil {
+		w.lost(link, err)
+	}
 }
 
 // admit waits for room for size bytes and takes it.
@@ -165,23 +223,25 @@ func (w *Writer) release(size int) {
 	w.changed.Broadcast()
 }
 
-// send writes the frame of r's batch.
-func (l *link) send(r *Receipt) error {
-	enc := r.batch.Encoded()
+// append appends the frame of r's batch.
+func (r *Receipt) append(dst []byte) []byte {
+	return append(r.appendHead(dst), r.batch.Encoded()...)
+}
+
+func (r *Receipt) appendHead(dst []byte) []byte {
 	flags := byte(0)
 	if r.wait {
 		flags = flagWait
 	}
-	var room [4096]byte
-	head := appendFrameHead(room[:0], kindBatch, flags, r.seq, len(enc))
-	if len(head)+len(enc) <= len(room) { // one system call for what is small
-		_, err := l.data.Write(append(head, enc...))
+	return appendFrameHead(dst, kindBatch, flags, r.seq, len(r.batch.Encoded()))
+}
+
+// send writes what was joined before, and the frame of r's batch.
+func (l *link) send(joined []byte, r *Receipt) error {
+	if _, err := l.data.Write(r.appendHead(joined)); err != nil {
 		return err
 	}
-	if _, err := l.data.Write(head); err != nil {
-		return err
-	}
-	_, err := l.data.Write(enc)
+	_, err := l.data.Write(r.batch.Encoded())
 	return err
 }
 
@@ -194,7 +254,7 @@ func (w *Writer) start(l *link) {
 		l.close()
 		return
 	}
-	w.link, w.foreign = l, nil
+	w.link, w.foreign, w.joined = l, nil, nil
 	w.bounds = l.bounds
 	w.seq = 0
 	again := make([]*Receipt, len(w.unacked))
@@ -217,7 +277,7 @@ func (w *Writer) start(l *link) {
 		w.lost(l, w.readAnswers(l))
 	}()
 	for _, r := range again {
-		if err := l.send(r); err != nil {
+		if err := l.send(nil, r); err != nil {
 			w.lost(l, err)
 			return
 		}
