@@ -55,6 +55,9 @@ func run(ctx, stop context.Context, args []string) error {
 	var reader *stream.Reader
 	if in.Channel == "" {
 		reader = stream.OpenStdin(os.Stdin, cmd.Name, stream.Bounds{})
+		var cancel context.CancelFunc
+		stop, cancel = stream.Linger(stop)
+		defer cancel()
 	} else if reader, err = stream.DialTake(stop, in.Channel, cmd.Name, in.Once, fromChannel); err != nil {
 		return err
 	}
