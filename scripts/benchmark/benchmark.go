@@ -28,7 +28,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 )
 
@@ -160,9 +159,6 @@ func parse(args []string) (settings, error) {
 			return set, err
 		}
 		*path = absolute
-	}
-	if strings.ContainsAny(set.bin, " \t") {
-		return set, fmt.Errorf("--bin %q has a blank in it", set.bin)
 	}
 	return set, nil
 }

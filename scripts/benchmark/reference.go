@@ -26,7 +26,7 @@ func catAndCount(t *trial) error {
 	defer counted.Close()
 	t.output = output
 	begin := time.Now()
-	err = t.pipe(nil, "cat "+lines.Name(), "wc -l")
+	err = t.pipe(nil, "cat ../"+filepath.Base(lines.Name()), "wc -l")
 	output.Close()
 	if err != nil {
 		return err
