@@ -54,7 +54,7 @@ func telnet() {
 }
 
 const (
-	patience = 20 * time.Second      // with what a script waits for
+	patience = 60 * time.Second      // with what a script waits for
 	pause    = 10 * time.Millisecond // between two looks
 )
 
