@@ -38,7 +38,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/flumekit/flumekit/pkg/component"
 )
@@ -55,7 +54,9 @@ type Options interface {
 	Open(ctx context.Context, open OpenStore) (*Channel, error)
 	// MaxEvents is the most events in one put (transactionCapacity).
 	MaxEvents() int
-	// Policy says in a few words how safe a committed event is.
+	// Kind is the channel's type in one word, Policy says in a few how safe
+	// a committed event is.
+	Kind() string
 	Policy() string
 }
 
@@ -290,6 +291,3 @@ func (c *Channel) touch() {
 	default:
 	}
 }
-
-// idlePause is how long after a change the janitor tidies up.
-const idlePause = time.Second

@@ -2,30 +2,44 @@ package channel
 
 import (
 	"context"
+	"runtime"
+	"runtime/debug"
 	"time"
+)
+
+// The janitor tidies up idlePause after something has changed, and gives memory
+// back to the system when nothing has for longPause: by then the store's caches
+// are empty too.
+const (
+	idlePause = time.Second
+	longPause = 15 * time.Second
 )
 
 // tendStore is the janitor: it trims the store when enough has been taken for
 // good, and a moment after things have changed syncs the ledger, trims what is
 // empty and looks whether there is room on the disk again.
 func (c *Channel) tendStore() {
-	pause := time.NewTimer(idlePause)
-	pause.Stop()
-	pausing := false
+	pause, rest := time.NewTimer(idlePause), time.NewTimer(longPause)
+	defer pause.Stop()
+	defer rest.Stop()
+	pausing := true
 	for {
 		select {
 		case <-c.ctx.Done():
-			pause.Stop()
 			return
 		case <-c.tend:
 			if !pausing {
-				pause.Reset(idlePause)
 				pausing = true
+				pause.Reset(idlePause)
+				rest.Reset(longPause)
 			}
 			c.tidy(false)
 		case <-pause.C:
 			pausing = false
 			c.tidy(true)
+		case <-rest.C:
+			runtime.GC() // what pools hold survives one collection
+			debug.FreeOSMemory()
 		}
 	}
 }

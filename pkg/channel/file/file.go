@@ -97,6 +97,9 @@ func (o *Options) Validate() error {
 // MaxEvents implements channel.Options.
 func (o *Options) MaxEvents() int { return int(o.TransactionCapacity) }
 
+// Kind implements channel.Options.
+func (o *Options) Kind() string { return "file" }
+
 // Policy implements channel.Options.
 func (o *Options) Policy() string {
 	if o.FsyncPerTransaction {

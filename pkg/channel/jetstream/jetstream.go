@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,7 @@ const (
 	// patience is how long the server may take for one thing: a large store
 	// that was not closed is read through first, a slow disk is a slow disk.
 	patience = 10 * time.Minute
+	never    = 10_000 * time.Hour
 )
 
 // Store is a stream in an embedded server.
@@ -48,19 +50,37 @@ type Store struct {
 // Open starts a server on conf's directory and makes the stream if it is not
 // there. The server's log goes to ctx's logger. Open is a channel.OpenStore.
 func Open(ctx context.Context, conf channel.StoreConfig) (channel.Store, error) {
+	if conf.Dir != "" {
+		s, err := open(ctx, conf, js.FileStorage)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+	// JetStream asks for a directory even where it keeps nothing in it.
+	dir, err := os.MkdirTemp("", "fchan-")
+	if err != nil {
+		return nil, fmt.Errorf("setting up the embedded nats-server: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	s, err := open(ctx, channel.StoreConfig{Dir: dir, SyncInterval: never}, js.MemoryStorage)
+	if err != nil {
+		return nil, err
+	}
+	return memoryStore{s}, nil
+}
+
+func open(ctx context.Context, conf channel.StoreConfig, storage js.StorageType) (*Store, error) {
 	srv, err := server.NewServer(options(conf))
 	if err != nil {
 		return nil, fmt.Errorf("setting up the embedded nats-server: %w", err)
 	}
-	log := zerolog.Ctx(ctx).With().Str("logger", "channel.NATS").Logger()
+	log := zerolog.Ctx(ctx).With().Str("from", "nats-server").Logger()
 	srv.SetLoggerV2(serverLog{log}, log.GetLevel() <= zerolog.TraceLevel, false, false)
 	srv.Start()
 	s := &Store{srv: srv}
-	if err := s.connect(ctx, conf); err != nil {
+	if err := s.connect(ctx, storage); err != nil {
 		return nil, errors.Join(err, s.Close())
-	}
-	if conf.Dir == "" {
-		return memoryStore{s}, nil
 	}
 	return s, nil
 }
@@ -76,15 +96,16 @@ func options(conf channel.StoreConfig) *server.Options {
 		StoreDir:               conf.Dir,
 		JetStreamMaxMemory:     1 << 50, // the channel keeps the bounds
 		JetStreamMaxStore:      1 << 50,
-		SyncAlways:             conf.Dir != "" && conf.SyncInterval == 0,
+		SyncAlways:             conf.SyncInterval == 0,
 		SyncInterval:           conf.SyncInterval,
 		MaxPayload:             MaxMessage + headerRoom,
 		MaxPending:             4 * MaxMessage,
-		WriteDeadline:          time.Minute,
+		WriteDeadline:          patience,
+		PingInterval:           never, // both ends are this process
 	}
 }
 
-func (s *Store) connect(ctx context.Context, conf channel.StoreConfig) error {
+func (s *Store) connect(ctx context.Context, storage js.StorageType) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for !s.srv.ReadyForConnections(time.Second) {
@@ -97,17 +118,13 @@ func (s *Store) connect(ctx context.Context, conf channel.StoreConfig) error {
 	}
 	var err error
 	for _, conn := range []**nats.Conn{&s.puts, &s.reads} {
-		*conn, err = nats.Connect("", nats.InProcessServer(s.srv), nats.NoReconnect())
+		*conn, err = nats.Connect("", nats.InProcessServer(s.srv), nats.NoReconnect(), nats.PingInterval(never))
 		if err != nil {
 			return fmt.Errorf("connecting to the embedded nats-server: %w", err)
 		}
 	}
 	if s.js, err = js.New(s.puts, js.WithDefaultTimeout(patience)); err != nil {
 		return err
-	}
-	storage := js.FileStorage
-	if conf.Dir == "" {
-		storage = js.MemoryStorage
 	}
 	s.stream, err = s.js.CreateOrUpdateStream(ctx, js.StreamConfig{
 		Name:        streamName,

@@ -71,6 +71,9 @@ func (o *Options) Validate() error {
 // MaxEvents implements channel.Options.
 func (o *Options) MaxEvents() int { return int(o.TransactionCapacity) }
 
+// Kind implements channel.Options.
+func (o *Options) Kind() string { return "memory" }
+
 // Policy implements channel.Options.
 func (o *Options) Policy() string { return "in memory, lost with the process" }
 

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/cli"
+	"github.com/flumekit/flumekit/pkg/component"
+	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/stream"
+)
+
+// filter runs a channel from standard input to standard output. It ends when the
+// input has and all of it is delivered.
+func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options]) error {
+	access, err := channel.Enter(ctx, cmd.Options, jetstream.Open)
+	if err != nil {
+		return err
+	}
+	tuneMemory(access)
+	stopPut, end := context.WithCancel(stop)
+	defer end()
+	in := stream.OpenStdin(os.Stdin, cmd.Name, stream.Bounds{MaxEvents: cmd.Options.MaxEvents()})
+	ended, intakeEnds := context.WithCancel(context.WithoutCancel(ctx))
+	var intake error
+	go func() {
+		defer intakeEnds()
+		_, intake = access.Put(stopPut, in)
+		if stop.Err() != nil { // it was asked to end
+			intake = nil
+		}
+	}()
+	delivery := deliver(ctx, access, ended)
+	end()
+	<-ended.Done()
+	in.Close()
+	left := held(access)
+	if err := access.Close(); err != nil {
+		return fmt.Errorf("closing the channel: %w", err)
+	}
+	switch {
+	case delivery != nil:
+		return undelivered(delivery, cmd.Options, left)
+	case intake != nil:
+		return fmt.Errorf("reading events: %w; what had been committed is delivered", intake)
+	}
+	return nil
+}
+
+// deliver writes what is taken to standard output until last is done and the
+// channel is empty.
+func deliver(ctx context.Context, access *channel.Access, last context.Context) error {
+	out, err := openStdout(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := access.Take(ctx, last, out); err != nil {
+		out.Abort(err)
+		return err
+	}
+	return out.Close(ctx)
+}
+
+func openStdout(ctx context.Context) (*stream.Writer, error) {
+	log := zerolog.Ctx(ctx)
+	return stream.OpenStdout(ctx, os.Stdout, stream.StdoutOptions{
+		Name:   component.Name(ctx),
+		Format: stream.Auto,
+		Ack:    stream.AckAuto,
+		Notice: func(text string) { log.Log().Msg(text) },
+	})
+}
+
+// held returns how many events this process's own channel holds, -1 if it is
+// another's.
+func held(access *channel.Access) int {
+	if c := access.Channel(); c != nil {
+		return c.Len()
+	}
+	return -1
+}
+
+// undelivered is the end of a process whose reader is gone.
+func undelivered(err error, options channel.Options, left int) error {
+	located, ok := options.(channel.Located)
+	if !ok {
+		return fmt.Errorf("%w; %d events are lost", err, left)
+	}
+	dir, dirErr := located.Directory()
+	if dirErr != nil {
+		return err
+	}
+	what := fmt.Sprintf("%d events are", left)
+	if left < 0 {
+		what = "what is not delivered is"
+	}
+	err = fmt.Errorf("%w; %s safe in %s", err, what, dir)
+	return fault.WithStatus(fault.Hint(err, "run it again, or: fchan take %s | …", dir), fault.TryAgain)
+}

@@ -1,0 +1,62 @@
+// Command fchan runs one channel: it holds events between those who put them in
+// and those who take them out, over pipes and sockets.
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flumekit/flumekit/pkg/channel/all"
+	"github.com/flumekit/flumekit/pkg/cli"
+	"github.com/flumekit/flumekit/pkg/component"
+)
+
+var program = cli.Program{
+	Name:    "fchan",
+	Kind:    "channel",
+	Summary: "fchan holds events. Between two commands of a pipeline it takes them in, says when they are committed, and passes them on; with --listen it does that for any number of processes.",
+	Usage: []string{
+		"fchan put ADDR [--property value ...]",
+		"fchan take ADDR [--once] [--property value ...]",
+	},
+	Examples: []cli.Example{
+		{Command: "fsrc netcat :44444 | fchan file /var/spool/c1 | fsink file_roll /data", Effect: "what is in the channel outlives its processes"},
+		{Command: "fsrc spooldir /in --once | fchan put /var/spool/c1", Effect: "into the channel, and done"},
+		{Command: "fchan take /var/spool/c1 --once | fsink hdfs hdfs://nn/logs", Effect: "what the channel holds, and done"},
+		{Command: "fchan memory --capacity 100000 --listen unix:/run/c1.sock", Effect: "a channel that runs by itself"},
+	},
+	More: "fchan TYPE --help is the manual of a channel; so are fchan put --help and fchan take --help.",
+}
+
+func main() { os.Exit(cli.Main("fchan", os.Args[1:], run)) }
+
+func run(ctx, stop context.Context, args []string) error {
+	if len(args) > 0 {
+		switch strings.ToLower(args[0]) {
+		case "put":
+			return runPut(ctx, stop, args)
+		case "take":
+			return runTake(ctx, stop, args)
+		}
+	}
+	var serving serverOptions
+	cmd, err := cli.Parse(program, all.Catalog, args,
+		cli.Group{Title: "Who puts and takes", Options: &serving, Command: true})
+	if err != nil {
+		return err
+	}
+	ctx, stop = contexts(ctx, stop, &cmd.Process, cmd.Context)
+	if serving.Listen != "" {
+		return serve(ctx, stop, cmd, serving.Listen)
+	}
+	return filter(ctx, stop, cmd)
+}
+
+// contexts gives both contexts the component's logger and name.
+func contexts(ctx, stop context.Context, p *cli.Process, with func(context.Context) context.Context) (context.Context, context.Context) {
+	ctx = component.WithName(with(ctx), p.Name)
+	return ctx, component.WithName(zerolog.Ctx(ctx).WithContext(stop), p.Name)
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/cli"
+	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/stream"
+)
+
+// serverOptions are who uses the channel. They are the process's, not the
+// channel's.
+type serverOptions struct {
+	Listen string `name:"listen" placeholder:"ADDR" help:"Serve all who connect to ADDR (unix:PATH) to put or to take. Without it events are put from standard input, and taken to standard output."`
+}
+
+// serve runs a channel for others until it is asked to end; then it takes no
+// more in, and goes on for as long as there are events and takers.
+func serve(ctx, stop context.Context, cmd *cli.Command[channel.Options], addr string) error {
+	path, err := stream.UnixPath(addr)
+	if err != nil {
+		return fault.WithStatus(fmt.Errorf("--listen: %w", err), fault.Usage)
+	}
+	access, err := channel.Enter(ctx, cmd.Options, jetstream.Open)
+	if err != nil {
+		return err
+	}
+	tuneMemory(access)
+	c := access.Channel()
+	if c == nil {
+		err := fault.Hint(errors.New("another process has the channel's directory already"), "end that one, or give this channel a directory of its own")
+		return errors.Join(err, access.Close())
+	}
+	server, err := c.Listen(ctx, path, cmd.Name)
+	if err != nil {
+		return errors.Join(err, access.Close())
+	}
+	select {
+	case <-stop.Done():
+		server.StopPuts()
+		access.StopPuts()
+		c.Drain(ctx)
+	case <-c.Failed():
+		err = c.Err()
+	}
+	left := c.Len()
+	server.Close()
+	if err := errors.Join(err, access.Close()); err != nil {
+		return fmt.Errorf("running the channel: %w", err)
+	}
+	if _, ok := cmd.Options.(channel.Located); !ok && left > 0 {
+		return fmt.Errorf("no taker took the last %d events; they are lost", left)
+	}
+	return nil
+}

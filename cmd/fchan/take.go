@@ -1,0 +1,87 @@
+// Take takes the events out of a channel and writes them to standard output:
+//
+//	fchan take /var/spool/c1 | fsink file_roll /data
+//	fchan take unix:/run/c1.sock --once | jq -r .body
+//
+// ADDR is the directory of a file channel, or the socket of a channel that
+// listens. No channel needs to run in a directory: if no other process has it,
+// this one opens it for as long as it needs.
+//
+// An event leaves the channel when the reader of standard output has committed
+// it, or where the reader does not acknowledge, when it is written. With --once
+// the command ends when the channel is empty; without, when it is told to.
+
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/file"
+	"github.com/flumekit/flumekit/pkg/cli"
+	"github.com/flumekit/flumekit/pkg/component"
+	"github.com/flumekit/flumekit/pkg/fault"
+)
+
+//go:embed take.go
+var takeSource string
+
+var takeCatalog = component.Catalog[*file.Options]{{
+	Name:    "take",
+	Summary: "Take events out of a channel to standard output.",
+	Manual:  component.Manual(takeSource),
+	Target:  component.Single("ADDR", "dir"),
+	New:     func() *file.Options { return new(file.Options) },
+}}
+
+// takeOptions are the process's, not the channel's.
+type takeOptions struct {
+	Once bool `name:"once" help:"End when the channel is empty."`
+}
+
+func runTake(ctx, stop context.Context, args []string) error {
+	var taking takeOptions
+	cmd, err := cli.Parse(program, takeCatalog, args,
+		cli.Group{Title: "Taking", Options: &taking, Command: true})
+	if err != nil {
+		return err
+	}
+	ctx, stop = contexts(ctx, stop, &cmd.Process, cmd.Context)
+	access, err := reach(ctx, cmd.Options)
+	if err != nil {
+		return err
+	}
+	delivered, err := take(ctx, stop, access, taking.Once)
+	if taking.Once || err != nil {
+		zerolog.Ctx(ctx).Log().Int64("delivered", delivered).Msg("Events")
+	}
+	if err != nil {
+		err = fmt.Errorf("%w; what is not delivered is safe in the channel", err)
+		err = fault.WithStatus(fault.Hint(err, "run it again"), fault.TryAgain)
+	}
+	return errors.Join(err, access.Close())
+}
+
+// take delivers to standard output until the channel is empty, or with stop.
+func take(ctx, stop context.Context, access *channel.Access, once bool) (int64, error) {
+	out, err := openStdout(ctx)
+	if err != nil {
+		return 0, err
+	}
+	last, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	if once {
+		end()
+	}
+	delivered, err := access.Take(stop, last, out)
+	if err != nil && stop.Err() == nil {
+		out.Abort(err)
+		return delivered, err
+	}
+	return delivered, out.Close(ctx)
+}

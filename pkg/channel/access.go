@@ -1,0 +1,287 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flumekit/flumekit/pkg/component"
+	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/stream"
+)
+
+// Access is a process's way into a channel: it has the channel itself, or it is
+// a client of the process that has it. A client of a directory's owner becomes
+// the owner when that one ends.
+type Access struct {
+	name   string
+	addr   string // of the channel's process, for a client
+	socket *Socket
+	log    *zerolog.Logger
+
+	cancel  context.CancelCauseFunc
+	broken  context.Context // done when the channel is of no use any more
+	waiting sync.WaitGroup  // for the directory
+
+	channel *Channel // this process's own from the start
+	server  *Server  // its directory's socket
+
+	mu       sync.Mutex
+	heir     *Channel // the channel that this process took over
+	heirs    *Server
+	takeover context.CancelFunc
+}
+
+// Dial returns the access to the channel that listens at addr.
+func Dial(ctx context.Context, addr string) *Access {
+	a := newAccess(ctx)
+	a.addr = addr
+	return a
+}
+
+// Enter opens the channel that options describe. If that lives in a directory,
+// this process becomes its owner, or if another is, that one's client. The name
+// is ctx's (component.Name), and so is the logger.
+func Enter(ctx context.Context, options Options, open OpenStore) (*Access, error) {
+	a := newAccess(ctx)
+	located, ok := options.(Located)
+	if !ok {
+		c, err := options.Open(ctx, open)
+		if err != nil {
+			return nil, err
+		}
+		a.own(c)
+		a.announce(c, "", options)
+		return a, nil
+	}
+	path, err := located.Directory()
+	if err != nil {
+		return nil, err
+	}
+	if a.socket, err = DirSocket(path); err != nil {
+		return nil, err
+	}
+	dir, err := LockDir(path)
+	switch {
+	case errors.Is(err, ErrInUse):
+		a.addr = "unix:" + a.socket.Path()
+		a.log.Info().Msgf("channel %s", err)
+		a.await(ctx, path, located, open)
+		return a, nil
+	case err != nil:
+		return nil, errors.Join(err, a.socket.Close())
+	}
+	c, server, err := a.openIn(ctx, dir, located, open)
+	if err != nil {
+		return nil, errors.Join(err, a.socket.Close())
+	}
+	a.own(c)
+	a.server = server
+	return a, nil
+}
+
+func newAccess(ctx context.Context) *Access {
+	a := &Access{name: component.Name(ctx), log: zerolog.Ctx(ctx)}
+	a.broken, a.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	return a
+}
+
+// own notes that c is this process's from the start.
+func (a *Access) own(c *Channel) {
+	a.channel = c
+	a.watch(c)
+}
+
+// watch makes the failure of c that of the access.
+func (a *Access) watch(c *Channel) {
+	go func() {
+		select {
+		case <-c.Failed():
+			a.cancel(c.Err())
+		case <-a.broken.Done():
+		}
+	}()
+}
+
+// openIn opens the channel in a directory of this process's and serves it there.
+func (a *Access) openIn(ctx context.Context, dir *Dir, options Located, open OpenStore) (*Channel, *Server, error) {
+	c, err := options.OpenIn(ctx, dir, open)
+	if err != nil {
+		return nil, nil, fmt.Errorf("opening the channel in %s: %w", dir.Path(), err)
+	}
+	a.announce(c, dir.Path(), options)
+	server, err := c.Listen(ctx, a.socket.Path(), a.name)
+	if err != nil {
+		return nil, nil, errors.Join(err, c.Close())
+	}
+	return c, server, nil
+}
+
+// announce says which policy is in force, whatever the level of the log is.
+func (a *Access) announce(c *Channel, where string, options Options) {
+	kind := options.Kind()
+	if where != "" {
+		kind += " " + where
+	}
+	a.log.Log().Str(zerolog.LevelFieldName, zerolog.InfoLevel.String()).
+		Msgf("channel %s: %s, capacity %d events, %d held", kind, options.Policy(), c.limits.Events, c.Len())
+}
+
+// await takes the directory over when its owner ends.
+func (a *Access) await(ctx context.Context, path string, options Located, open OpenStore) {
+	ctx, a.takeover = context.WithCancel(context.WithoutCancel(ctx))
+	a.waiting.Go(func() {
+		dir, err := AwaitDir(ctx, path)
+		if err == nil && ctx.Err() != nil {
+			err = errors.Join(ctx.Err(), dir.Close())
+		}
+		if err == nil {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.heir, a.heirs, err = a.openIn(ctx, dir, options, open)
+		}
+		if err != nil {
+			a.cancel(err)
+			return
+		}
+		a.watch(a.heir)
+	})
+}
+
+// Channel returns the channel if it is this process's own from the start, else
+// nil.
+func (a *Access) Channel() *Channel { return a.channel }
+
+// with returns a context that is also done when the channel is of no use any
+// more.
+func (a *Access) with(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(a.broken, func() { cancel(context.Cause(a.broken)) })
+	return ctx, func(err error) {
+		stop()
+		cancel(err)
+	}
+}
+
+// Put puts all that from brings into the channel. It returns as Channel.Feed
+// and Relay do.
+func (a *Access) Put(ctx context.Context, from *stream.Reader) (int64, error) {
+	ctx, cancel := a.with(ctx)
+	defer cancel(nil)
+	if a.channel != nil {
+		n, err := a.channel.Feed(ctx, from)
+		return n, because(ctx, err)
+	}
+	to, err := stream.DialPut(ctx, a.addr, a.name)
+	if err != nil {
+		return 0, because(ctx, err)
+	}
+	n, err := Relay(ctx, from, to)
+	if err != nil {
+		to.Abort(err)
+		return n, because(ctx, err)
+	}
+	return n, to.Close(ctx)
+}
+
+// Take delivers what is in the channel to to, until last is done and the channel
+// is empty. It returns as Taker.Deliver does.
+func (a *Access) Take(ctx, last context.Context, to *stream.Writer) (int64, error) {
+	ctx, cancel := a.with(ctx)
+	defer cancel(nil)
+	if a.channel != nil {
+		taker := a.channel.Taker()
+		defer taker.Close()
+		defer context.AfterFunc(last, taker.Last)()
+		n, err := taker.Deliver(ctx, to)
+		return n, because(ctx, err)
+	}
+	// A client says when it connects whether it is to be the last. What it
+	// has in hand then is answered first.
+	before, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	defer context.AfterFunc(last, func() { stop(io.EOF) })()
+	first, err := a.relay(before, to, false)
+	if !errors.Is(context.Cause(before), io.EOF) {
+		return first, because(ctx, err)
+	}
+	rest, err := a.relay(ctx, to, true)
+	return first + rest, because(ctx, err)
+}
+
+func (a *Access) relay(ctx context.Context, to *stream.Writer, once bool) (int64, error) {
+	from, err := stream.DialTake(ctx, a.addr, a.name, once, stream.Bounds{})
+	if err != nil {
+		return 0, err
+	}
+	defer from.Close()
+	return Relay(ctx, from, to)
+}
+
+// because returns the cause for which ctx is done if that is why err came about.
+func because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// StopPuts takes no more in from other processes.
+func (a *Access) StopPuts() {
+	for _, s := range a.servers() {
+		s.StopPuts()
+	}
+}
+
+// servers returns the servers of this process's directory.
+func (a *Access) servers() (all []*Server) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, s := range []*Server{a.server, a.heirs} {
+		if s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Close ends the access. A channel of this process's own is closed.
+func (a *Access) Close() error {
+	if a.takeover != nil {
+		a.takeover()
+		a.waiting.Wait()
+	}
+	a.cancel(ErrClosed)
+	var err error
+	for _, s := range a.servers() {
+		s.StopPuts()
+		s.Close()
+	}
+	for _, c := range []*Channel{a.channel, a.heir} {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}
+	if a.socket != nil {
+		err = errors.Join(err, a.socket.Close())
+	}
+	return err
+}
+
+// Address returns the path of the directory or the address of the socket that
+// word names: a channel's ADDR.
+func Address(word string) (dir, addr string, err error) {
+	switch {
+	case strings.HasPrefix(word, "unix:"):
+		_, err := stream.UnixPath(word)
+		return "", word, err
+	case word == "" || strings.Contains(word, "://"):
+		return "", "", fault.Hint(fmt.Errorf("%q is not the address of a channel", word), "write a channel's directory, or unix:PATH")
+	}
+	return word, "", nil
+}

@@ -1,0 +1,91 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/flumekit/flumekit/pkg/stream"
+)
+
+// refusalPause is how long a reader that refused a batch for now is left alone.
+const refusalPause = 100 * time.Millisecond
+
+// Deliver takes batches and sends them to a reader, commits each when the
+// reader has, and returns the number of events that were committed. It returns
+// nil when Take says io.EOF, the cause when ctx is done, and the writer's error
+// if that ends first; in any case once all that was sent is answered.
+func (t *Taker) Deliver(ctx context.Context, to *stream.Writer) (delivered int64, err error) {
+	ctx, cancel := withWriter(ctx, to)
+	defer cancel(nil)
+	w := newWindow(to)
+	for {
+		take, err := t.Take(ctx)
+		if err != nil {
+			w.close()
+			switch {
+			case err == io.EOF:
+				err = nil
+			case ctx.Err() != nil:
+				err = context.Cause(ctx)
+			}
+			return delivered, err
+		}
+		events := int64(take.Batch.Len())
+		w.send(take.Batch, true, func(err error) {
+			if err == nil {
+				err = take.Commit()
+			}
+			if err == nil {
+				delivered += events
+				return
+			}
+			var refused *stream.Refused
+			if errors.As(err, &refused) && refused.Temporary() {
+				select {
+				case <-time.After(refusalPause):
+				case <-ctx.Done():
+				}
+			} else {
+				cancel(err)
+			}
+			take.Return()
+		})
+	}
+}
+
+// Relay passes batches from a writer on to a channel's process, or from there
+// on to a reader, with the answers the other way round. It returns the number
+// of events that were committed: with nil at the clean end of from, once all of
+// it is answered, the cause when ctx is done, and to's error if that ends first.
+func Relay(ctx context.Context, from *stream.Reader, to *stream.Writer) (relayed int64, err error) {
+	ctx, cancel := withWriter(ctx, to)
+	defer cancel(nil)
+	w := newWindow(to)
+	for {
+		d, err := from.Next(ctx)
+		if err != nil {
+			w.close()
+			switch {
+			case err == io.EOF:
+				err = to.Err()
+			case ctx.Err() != nil:
+				err = context.Cause(ctx)
+			}
+			return relayed, err
+		}
+		events := int64(d.Batch.Len())
+		w.send(d.Batch, d.Wait, func(err error) {
+			var refused *stream.Refused
+			switch {
+			case err == nil:
+				relayed += events
+				d.Commit()
+				d.Recycle()
+			case errors.As(err, &refused):
+				d.Refuse(refused.Code, refused.Text)
+			}
+		})
+	}
+}

@@ -1,0 +1,144 @@
+package channel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flumekit/flumekit/pkg/stream"
+)
+
+// Server lets other processes put into a channel and take out of it, over a
+// Unix socket.
+type Server struct {
+	channel  *Channel
+	listener *stream.Listener
+	log      *zerolog.Logger
+
+	puts     context.Context // done when no more is taken in
+	stopPuts context.CancelFunc
+	all      context.Context // done when the server ends
+	stopAll  context.CancelFunc
+	work     sync.WaitGroup
+
+	mu      sync.Mutex
+	putters sync.WaitGroup // grows under mu, while puts is not done
+}
+
+// Listen begins to serve c at the Unix socket path. Name is the channel's, for
+// the other ends' messages. A logger comes with ctx, which ends nothing else.
+func (c *Channel) Listen(ctx context.Context, path, name string) (*Server, error) {
+	listener, err := stream.Listen(path, name, c.bounds())
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{channel: c, listener: listener, log: zerolog.Ctx(ctx)}
+	s.all, s.stopAll = context.WithCancel(context.WithoutCancel(ctx))
+	s.puts, s.stopPuts = context.WithCancel(s.all)
+	s.work.Go(s.accept)
+	return s, nil
+}
+
+// bounds are what putters are told of the channel.
+func (c *Channel) bounds() stream.Bounds {
+	return stream.Bounds{MaxEvents: c.limits.Transaction, MaxBytes: c.store.MaxMessage()}
+}
+
+// acceptPause is how long the server rests when the system gives it no
+// connection: it has too many files open.
+const acceptPause = 100 * time.Millisecond
+
+func (s *Server) accept() {
+	for {
+		conn, err := s.listener.Accept()
+		switch {
+		case errors.Is(err, stream.ErrClosed):
+			return
+		case err != nil:
+			s.log.Warn().Err(err).Msg("no connection could be accepted")
+			select {
+			case <-time.After(acceptPause):
+			case <-s.all.Done():
+				return
+			}
+		case conn.Hello.Role == stream.Put:
+			if !s.enterPutter() {
+				conn.Close()
+				continue
+			}
+			s.work.Go(func() {
+				defer s.putters.Done()
+				s.ended(conn, s.takeIn(conn.Reader()))
+			})
+		default:
+			s.work.Go(func() { s.ended(conn, s.giveOut(conn)) })
+		}
+	}
+}
+
+// enterPutter counts a putter, if any are still let in.
+func (s *Server) enterPutter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.puts.Err() != nil {
+		return false
+	}
+	s.putters.Add(1)
+	return true
+}
+
+// ended logs how a connection ended, if that says anything.
+func (s *Server) ended(conn *stream.Conn, err error) {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, stream.ErrDied), errors.Is(err, ErrClosed):
+		s.log.Debug().Str("peer", conn.Hello.Name).Err(err).Msg("a connection has ended")
+	default:
+		s.log.Warn().Str("peer", conn.Hello.Name).Err(err).Msg("a connection has failed")
+	}
+}
+
+func (s *Server) takeIn(from *stream.Reader) error {
+	defer from.Close()
+	_, err := s.channel.Feed(s.puts, from)
+	return err
+}
+
+func (s *Server) giveOut(conn *stream.Conn) error {
+	to := conn.Writer()
+	taker := s.channel.Taker()
+	defer taker.Close()
+	if conn.Hello.Once {
+		taker.Last()
+	}
+	stop := context.AfterFunc(s.all, func() { to.Abort(ErrClosed) })
+	defer stop()
+	_, err := taker.Deliver(s.all, to)
+	if err == nil && conn.Hello.Once {
+		return to.Close(s.all)
+	}
+	// Without a clean end the reader knows that there may be more, and
+	// finds the channel's next process.
+	to.Abort(io.ErrUnexpectedEOF)
+	return err
+}
+
+// StopPuts takes no more in: it ends the connections of putters, once what they
+// have in hand is answered. Takers go on.
+func (s *Server) StopPuts() {
+	s.mu.Lock()
+	s.stopPuts()
+	s.mu.Unlock()
+	s.putters.Wait()
+}
+
+// Close ends all connections. Batches that takers have not committed go back
+// into the channel.
+func (s *Server) Close() {
+	s.listener.Close()
+	s.stopAll()
+	s.work.Wait()
+}
