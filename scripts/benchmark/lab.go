@@ -97,6 +97,10 @@ func (l *lab) conditions(set settings) []string {
 		fmt.Sprintf("events of %d bytes; stores and files in %s (%s)", bodySize, filepath.Dir(l.dir), fileSystem),
 		plural(set.runs, "run", "runs") + " of each; the figures are the median run's, ± is half of max − min",
 	}
+	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
+		minute, _, _ := strings.Cut(string(load), " ")
+		conditions = append(conditions, "load average "+minute+" before the first run (near 0 is a quiet machine)")
+	}
 	if l.strace == "" {
 		conditions = append(conditions, "strace is not installed: fsyncs are not counted")
 	}
