@@ -128,9 +128,7 @@ func (c *checker) checkSource(p *agent.Process, spec source.Spec) {
 	}
 	var common source.Common
 	options := spec.New()
-	if !c.decode(p, options, &common) {
-		return
-	}
+	sound := c.decode(p, options, &common)
 	for _, name := range common.Interceptors {
 		prefix := "interceptors." + name + "."
 		if options, ok := findPart(c, interceptor.Catalog, "interceptor", of, prefix); ok {
@@ -143,7 +141,9 @@ func (c *checker) checkSource(p *agent.Process, spec source.Spec) {
 		}
 	}
 	for _, channel := range of.Channels {
-		c.checkBatch(of, options, channel)
+		if sound {
+			c.checkBatch(of, options, channel)
+		}
 	}
 }
 

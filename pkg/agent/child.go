@@ -102,7 +102,9 @@ func (c *child) keepRunning() {
 			}
 			return
 		case stopped:
-			if err != nil {
+			// Ended by the signal itself, it had not begun: a process
+			// that has begun ends in its own way.
+			if err != nil && !endedBy(state, syscall.SIGTERM) {
 				c.interrupt()
 				c.report(err).Msgf("%s did not end as it should", c.title())
 			}
@@ -271,6 +273,15 @@ func (c *child) ended(state *os.ProcessState) {
 }
 
 func signaled(state *os.ProcessState) bool { return state != nil && !state.Exited() }
+
+// endedBy reports whether that signal ended the process.
+func endedBy(state *os.ProcessState, signal syscall.Signal) bool {
+	if state == nil {
+		return false
+	}
+	status, ok := state.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == signal
+}
 
 // stop asks the process to end and keeps it from being started again. It
 // reports whether there is something to wait for: done.
