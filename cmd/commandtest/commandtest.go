@@ -38,7 +38,7 @@ var build = sync.OnceValues(func() (string, error) {
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	for _, name := range []string{"fsrc", "fsink"} {
+	for _, name := range []string{"fsrc", "fchan", "fsink"} {
 		args = append(args, "github.com/flumekit/flumekit/cmd/"+name)
 	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
