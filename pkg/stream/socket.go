@@ -169,8 +169,8 @@ func DialTake(ctx context.Context, addr, name string, once bool, bounds Bounds) 
 	}
 	r.run(func() error {
 		for {
-			a := &answers{conn: t.conn}
-			stop := context.AfterFunc(r.ctx, func() { t.conn.Close() })
+			a, conn := &answers{conn: t.conn}, t.conn
+			stop := context.AfterFunc(r.ctx, func() { conn.Close() })
 			err := r.frames(t.from, a)
 			a.breakOff()
 			stop()
