@@ -109,8 +109,9 @@ func (o *Options) Open(ctx context.Context) (source.Source, error) {
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		return nil, fault.Hint(fmt.Errorf("looking for the program of %s, %q: %w", property, args[0], err),
-			"give its whole path, or see that it is on PATH and may be executed")
+		err = fmt.Errorf("looking for the program of %s, %q: %w", property, args[0], err)
+		err = fault.Hint(err, "give its whole path, or see that it is on PATH and may be executed")
+		return nil, fault.WithStatus(err, fault.Config)
 	}
 	if property == "command" && strings.ContainsAny(o.Command, shellCharacters) {
 		zerolog.Ctx(ctx).Warn().Str("command", o.Command).Str("hint", "--shell '/bin/sh -c'").

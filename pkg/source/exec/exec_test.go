@@ -147,6 +147,32 @@ func TestMuchOutput(t *testing.T) {
 	}
 }
 
+// TestMissingProgram checks that a program that cannot be run is told as a wrong
+// configuration: to try again would be in vain.
+func TestMissingProgram(t *testing.T) {
+	shell := options("true")
+	shell.Shell = "/no/such/shell -c"
+	for _, tt := range []struct {
+		name string
+		opt  *exec.Options
+		want string
+	}{
+		{"a name", options("no-such-program x"), `looking for the program of command, "no-such-program": `},
+		{"a shell's path", shell, `looking for the program of shell, "/no/such/shell": `},
+		{"a file that may not be executed", options(file(t, "")), "permission denied"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := tt.opt.Open(t.Context())
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v; want %s", err, tt.want)
+			}
+			if got := fault.Status(err); got != fault.Config {
+				t.Errorf("got status %d; want %d", got, fault.Config)
+			}
+		})
+	}
+}
+
 func TestFailure(t *testing.T) {
 	for _, tt := range []struct {
 		script string
