@@ -1,23 +1,34 @@
 // Package commandtest runs the four commands as they are, built as executables,
 // for the tests of cmd: testscript files and crash tests.
 //
-// A script (testdata/*.txtar) has the commands on its PATH, and besides what
-// testscript knows:
+// A script (testdata/*.txtar) has the commands on its PATH, and flume-ng, which
+// is fctl. The PATH without them is in BARE. Besides what testscript knows there
+// are:
 //
-//	waitfor FILE REGEXP   wait until the file's content matches
-//	send ADDRFILE TEXT…   send lines to the TCP address that stands in ADDRFILE,
-//	                      and print the answers, one for each line
+//	waitfor FILE REGEXP [COUNT]  wait until FILE, or the files in that directory,
+//	                             match so many times, once if it is not said
+//	replace FILE OLD NEW …       replace words in a file
+//	freeport VAR                 set VAR to a port that nobody listens on
+//	listen VAR                   listen on a port until the end, and set VAR to it
+//	send ADDRFILE TEXT…          send lines to the TCP address that stands in
+//	                             ADDRFILE, and print the answers, one for each line
+//	exec telnet PORT             send standard input to a port of this machine,
+//	                             and print what is answered
+//	signal TERM NAME             send a signal to the process of the component NAME,
+//	                             or to the one whose ID is in the file NAME
+//	gone NAME…                   wait until components have no processes, two
+//	                             seconds at most
+//
+// With go test -update, what a script compares standard output and error with
+// is rewritten.
 package commandtest
 
 import (
-	"bufio"
+	"flag"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,11 +36,50 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience is how long anything that must happen may take. It is never waited
-// out unless a test fails.
-const patience = 60 * time.Second
+// What has to happen is looked for every pause. It may take as long as patience,
+// which is waited out only where a test fails.
+const (
+	patience = 60 * time.Second
+	pause    = 10 * time.Millisecond
+)
 
-var build = sync.OnceValues(func() (string, error) {
+var update = flag.Bool("update", false, "rewrite what the scripts compare with")
+
+// executables are the commands of this test binary: they are built when the
+// first test asks for them.
+var executables struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// Main runs the tests of a package and removes the executables at the end. It
+// is what TestMain calls, and does not return.
+func Main(m *testing.M) {
+	testscript.Main(tests{m}, map[string]func(){"telnet": telnet})
+}
+
+// tests are tests that remove the executables after them.
+type tests struct{ *testing.M }
+
+func (ts tests) Run() int {
+	defer func() { os.RemoveAll(executables.dir) }()
+	return ts.M.Run()
+}
+
+// Dir builds the four commands, once, and returns the directory they are in.
+func Dir(t testing.TB) string {
+	t.Helper()
+	executables.once.Do(func() { executables.dir, executables.err = build() })
+	if executables.err != nil {
+		t.Fatalf("building the commands: %v", executables.err)
+	}
+	return executables.dir
+}
+
+// build builds the commands in a new directory, which it returns also if that
+// fails.
+func build() (string, error) {
 	dir, err := os.MkdirTemp("", "flumekit-")
 	if err != nil {
 		return "", err
@@ -38,33 +88,13 @@ var build = sync.OnceValues(func() (string, error) {
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	for _, name := range []string{"fsrc", "fchan", "fsink"} {
+	for _, name := range []string{"fsrc", "fchan", "fsink", "fctl"} {
 		args = append(args, "github.com/flumekit/flumekit/cmd/"+name)
 	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		return dir, fmt.Errorf("building the commands: %w\n%s", err, out)
+		return dir, fmt.Errorf("%w\n%s", err, out)
 	}
-	return dir, nil
-})
-
-// Main runs the tests of a package and removes the executables at the end. It
-// is what TestMain calls.
-func Main(m *testing.M) {
-	status := m.Run()
-	if dir, err := build(); err == nil {
-		os.RemoveAll(dir)
-	}
-	os.Exit(status)
-}
-
-// Dir builds the four commands, once, and returns the directory they are in.
-func Dir(t testing.TB) string {
-	t.Helper()
-	dir, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
+	return dir, os.Symlink("fctl", filepath.Join(dir, "flume-ng"))
 }
 
 // Scripts runs the scripts of testdata.
@@ -73,14 +103,20 @@ func Scripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
+		UpdateScripts:       *update,
+		Cmds:                scriptCommands,
 		Setup: func(env *testscript.Env) error {
+			// The path of a socket in the script's own directory may be too long.
+			short, err := os.MkdirTemp("/tmp", "script-")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { os.RemoveAll(short) })
+			env.Setenv("TMPDIR", short)
+			env.Setenv("BARE", env.Getenv("PATH"))
 			env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
-			env.Setenv("TMPDIR", env.WorkDir)
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			return nil
-		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"waitfor": waitFor,
-			"send":    send,
 		},
 	})
 }
@@ -94,51 +130,10 @@ func Until(t testing.TB, what string, done func() bool) {
 }
 
 func until(done func() bool) bool {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pause) {
 		if done() {
 			return true
 		}
 	}
 	return done()
-}
-
-func waitFor(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: waitfor FILE REGEXP")
-	}
-	want, err := regexp.Compile("(?m)" + args[1])
-	ts.Check(err)
-	var text []byte
-	if !until(func() bool {
-		text, _ = os.ReadFile(ts.MkAbs(args[0]))
-		return want.Match(text)
-	}) {
-		ts.Fatalf("waited %v in vain for %s in %s, which has:\n%s", patience, args[1], args[0], text)
-	}
-}
-
-func send(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: send ADDRFILE TEXT…")
-	}
-	var addr string
-	if !until(func() bool {
-		text, err := os.ReadFile(ts.MkAbs(args[0]))
-		addr = strings.TrimSpace(string(text))
-		return err == nil && addr != ""
-	}) {
-		ts.Fatalf("waited %v in vain for %s", patience, args[0])
-	}
-	conn, err := net.Dial("tcp", addr)
-	ts.Check(err)
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(patience))
-	_, err = conn.Write([]byte(strings.Join(args[1:], "\n") + "\n"))
-	ts.Check(err)
-	answers := bufio.NewReader(conn)
-	for range args[1:] {
-		answer, err := answers.ReadString('\n')
-		fmt.Fprint(ts.Stdout(), answer)
-		ts.Check(err)
-	}
 }
