@@ -277,10 +277,12 @@ func (a *Access) Close() error {
 // word names: a channel's ADDR.
 func Address(word string) (dir, addr string, err error) {
 	switch {
+	case word == "":
+		return "", "", fault.Hint(errors.New("no channel is named"), "write a channel's directory, or unix:PATH")
 	case strings.HasPrefix(word, "unix:"):
 		_, err := stream.UnixPath(word)
 		return "", word, err
-	case word == "" || strings.Contains(word, "://"):
+	case strings.Contains(word, "://"):
 		return "", "", fault.Hint(fmt.Errorf("%q is not the address of a channel", word), "write a channel's directory, or unix:PATH")
 	}
 	return word, "", nil

@@ -175,9 +175,14 @@ func appendRecord(buf []byte, p *position, generation uint64) []byte {
 		buf = binary.AppendUvarint(buf, uint64(i-from))
 		end = p.open[i-1]
 	}
-	binary.BigEndian.PutUint32(buf[4:], uint32(len(buf)-recordHead))
-	binary.BigEndian.PutUint32(buf, crc32.Checksum(buf[4:], castagnoli))
-	return buf
+	return sealRecord(buf)
+}
+
+// sealRecord writes the head of a record.
+func sealRecord(record []byte) []byte {
+	binary.BigEndian.PutUint32(record[4:], uint32(len(record)-recordHead))
+	binary.BigEndian.PutUint32(record, crc32.Checksum(record[4:], castagnoli))
+	return record
 }
 
 func decodeRecord(slot []byte) (p *position, generation uint64, ok bool) {
@@ -204,7 +209,7 @@ func decodeRecord(slot []byte) (p *position, generation uint64, ok bool) {
 	for range next() {
 		gap, w := binary.Uvarint(rest)
 		n, v := binary.Uvarint(rest[max(0, w):])
-		if w <= 0 || v <= 0 || n > maxOpen {
+		if w <= 0 || v <= 0 || n == 0 || uint64(len(p.open))+n > maxOpen {
 			return nil, 0, false
 		}
 		rest = rest[w+v:]

@@ -1,0 +1,96 @@
+package channel_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flumekit/flumekit/pkg/channel"
+)
+
+func TestLockDirIsOwned(t *testing.T) {
+	path := t.TempDir()
+	dir := lock(t, path)
+	_, err := channel.LockDir(path)
+	if !errors.Is(err, channel.ErrInUse) || !strings.HasSuffix(err.Error(), "process "+strconv.Itoa(os.Getpid())) {
+		t.Errorf("got %v; want %v: process %d", err, channel.ErrInUse, os.Getpid())
+	}
+	if err := dir.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := lock(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAwaitDir(t *testing.T) {
+	path := t.TempDir()
+	first := lock(t, path)
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := channel.AwaitDir(ctx, path); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v; want %v", err, context.DeadlineExceeded)
+	}
+
+	got := make(chan error, 1)
+	go func() {
+		second, err := channel.AwaitDir(t.Context(), path)
+		if err == nil {
+			err = second.Close()
+		}
+		got <- err
+	}()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLockDirKnowsItsFormat(t *testing.T) {
+	path := t.TempDir()
+	if err := lock(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+	format := filepath.Join(path, "format")
+	if text, err := os.ReadFile(format); err != nil || string(text) != "flumekit channel 1\n" {
+		t.Errorf("the format is %q, %v; want flumekit channel 1", text, err)
+	}
+	if err := os.WriteFile(format, []byte("flumekit channel 7\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := `format says "flumekit channel 7"; this version knows "flumekit channel 1"`
+	for range 2 { // the lock is not kept after the refusal
+		if _, err := channel.LockDir(path); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("got %v; want %s", err, want)
+		}
+	}
+}
+
+func TestDirSocketOfALongPath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), strings.Repeat("d", 200))
+	if err := channel.MakeDir(path); err != nil {
+		t.Fatal(err)
+	}
+	socket, err := channel.DirSocket(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	c, _ := open(t, "", limits)
+	server, err := c.Listen(t.Context(), socket.Path(), "c1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if _, err := os.Stat(filepath.Join(path, "sock")); err != nil {
+		t.Error(err)
+	}
+}
