@@ -24,8 +24,8 @@ var program = cli.Program{
 	},
 	Examples: []cli.Example{
 		{Command: "fsrc netcat :44444 | fchan file /var/spool/c1 | fsink file_roll /data", Effect: "what is in the channel outlives its processes"},
-		{Command: "fsrc spooldir /in --once | fchan put /var/spool/c1", Effect: "into the channel, and done"},
-		{Command: "fchan take /var/spool/c1 --once | fsink hdfs hdfs://nn/logs", Effect: "what the channel holds, and done"},
+		{Command: "fsrc stdin < /in/today.log | fchan put /var/spool/c1", Effect: "into the channel, and done"},
+		{Command: "fchan take /var/spool/c1 --once | fsink file_roll /data", Effect: "what the channel holds, and done"},
 		{Command: "fchan memory --capacity 100000 --listen unix:/run/c1.sock", Effect: "a channel that runs by itself"},
 	},
 	More: "fchan TYPE --help is the manual of a channel; so are fchan put --help and fchan take --help.",

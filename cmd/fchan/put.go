@@ -1,7 +1,7 @@
 // Put puts the events of standard input into a channel, and ends when all of
 // them are committed:
 //
-//	fsrc spooldir /in --once | fchan put /var/spool/c1
+//	fsrc stdin < /in/today.log | fchan put /var/spool/c1
 //	7 * * * *  journal-export | fchan put unix:/run/c1.sock
 //
 // ADDR is the directory of a file channel, or the socket of a channel that

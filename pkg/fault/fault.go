@@ -3,8 +3,8 @@
 //
 // An error that reaches a person answers what, where, why and how to mend it:
 //
-//	fsink: error: --hdfs.rollInterval: "five" is not a number of seconds
-//	fsink: at: flume.properties:7: a1.sinks.k1.hdfs.rollInterval
+//	fsink: error: --sink.rollInterval: "five" is not a number of seconds
+//	fsink: at: flume.conf:7: a1.sinks.k1.sink.rollInterval
 //	fsink: hint: write 30, 30s or 5m; 0 turns rolling by time off
 //
 // The text and the why are the error itself and its %w chain; At and Hint add

@@ -1,7 +1,7 @@
 // Package file is the file channel: it holds events on disk, and has them there
 // before it says that they are committed.
 //
-//	fsrc taildir '/var/log/*.log' | fchan file /var/spool/c1 | fsink hdfs hdfs://nn/logs
+//	fsrc netcat :44444 | fchan file /var/spool/c1 | fsink file_roll /data
 //
 // The channel may be killed at any instant and opened again: every put that was
 // committed is delivered, and no take that was committed is made twice. After a
