@@ -244,7 +244,11 @@ func (c *Channel) Close() error {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return errors.Join(c.trim(context.Background(), c.pos.floor()), c.letGo())
+	var err error
+	if c.err == nil {
+		err = c.trim(context.Background(), c.pos.floor())
+	}
+	return errors.Join(err, c.letGo())
 }
 
 // letGo closes all that the channel holds.

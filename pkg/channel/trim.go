@@ -15,6 +15,19 @@ const (
 	longPause = 15 * time.Second
 )
 
+// freeBytes is how much an empty store is trimmed for. Less stays until the
+// channel rests or is closed: it is in nobody's way, and a trim costs some syncs.
+const freeBytes = 1 << 20
+
+// moment is when the janitor tidies up.
+type moment int
+
+const (
+	busy    moment = iota // something has just changed
+	paused                // idlePause later
+	resting               // nothing has changed for longPause
+)
+
 // tendStore is the janitor: it trims the store when enough has been taken for
 // good, and a moment after things have changed syncs the ledger, trims what is
 // empty and looks whether there is room on the disk again.
@@ -33,45 +46,53 @@ func (c *Channel) tendStore() {
 				pause.Reset(idlePause)
 				rest.Reset(longPause)
 			}
-			c.tidy(false)
+			c.tidy(busy)
 		case <-pause.C:
 			pausing = false
-			c.tidy(true)
+			c.tidy(paused)
 		case <-rest.C:
+			c.tidy(resting)
 			runtime.GC() // what pools hold survives one collection
 			debug.FreeOSMemory()
 		}
 	}
 }
 
-// tidy trims the store if that is worth its cost, or if it costs nothing:
-// then all is taken for good, and nothing is left to be moved.
-func (c *Channel) tidy(paused bool) {
+// tidy trims the store if that is worth its cost, and else sees that the ledger
+// is synced.
+func (c *Channel) tidy(when moment) {
 	c.mu.Lock()
-	if paused && c.waiting.len() > 0 {
+	if when == paused && c.waiting.len() > 0 {
 		c.admitWaiting()
 		c.touch()
 	}
 	floor := c.pos.floor()
-	worthIt := c.untrimmed >= c.conf.TrimBytes
-	free := paused && floor == c.pos.put
+	var worthIt bool
+	switch when {
+	case busy:
+		worthIt = c.untrimmed >= c.conf.TrimBytes
+	case paused: // where all is taken, nothing is left that would be moved
+		worthIt = c.untrimmed >= c.conf.TrimBytes || c.untrimmed >= freeBytes && floor == c.pos.put
+	case resting:
+		worthIt = c.untrimmed > 0
+	}
 	ledger, err := c.ledger, c.err
 	var beyond []uint64
-	if worthIt || free {
+	if worthIt {
 		beyond, c.beyond = c.beyond, nil
 		c.untrimmed = 0
 	}
 	c.mu.Unlock()
 	switch {
 	case err != nil:
-	case worthIt || free:
+	case worthIt:
 		err = c.trim(c.ctx, floor)
 		for _, seq := range beyond {
 			if err == nil && seq > floor {
 				err = c.remover.Remove(c.ctx, seq)
 			}
 		}
-	case paused && ledger != nil:
+	case when == paused && ledger != nil:
 		err = ledger.sync()
 	}
 	if err != nil && c.ctx.Err() == nil {
