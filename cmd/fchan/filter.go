@@ -23,7 +23,7 @@ func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options]) error 
 		return err
 	}
 	tuneMemory(access)
-	stopPut, end := context.WithCancel(stop)
+	stopPut, end := stream.Linger(stop)
 	defer end()
 	in := stream.OpenStdin(os.Stdin, cmd.Name, stream.Bounds{MaxEvents: cmd.Options.MaxEvents()})
 	ended, intakeEnds := context.WithCancel(context.WithoutCancel(ctx))
@@ -72,7 +72,7 @@ func openStdout(ctx context.Context) (*stream.Writer, error) {
 		Name:   component.Name(ctx),
 		Format: stream.Auto,
 		Ack:    stream.AckAuto,
-		Notice: func(text string) { log.Log().Msg(text) },
+		Notice: func(text string) { cli.Notice(log).Msg(text) },
 	})
 }
 

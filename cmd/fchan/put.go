@@ -55,7 +55,9 @@ func runPut(ctx, stop context.Context, args []string) error {
 		return err
 	}
 	in := stream.OpenStdin(os.Stdin, cmd.Name, stream.Bounds{MaxEvents: cmd.Options.MaxEvents()})
-	put, err := access.Put(stop, in)
+	lingering, cancel := stream.Linger(stop)
+	defer cancel()
+	put, err := access.Put(lingering, in)
 	in.Close()
 	if stop.Err() != nil { // it was asked to end
 		err = nil
@@ -63,7 +65,7 @@ func runPut(ctx, stop context.Context, args []string) error {
 	if err != nil {
 		err = fmt.Errorf("putting events: %w", err)
 	}
-	zerolog.Ctx(ctx).Log().Int64("committed", put).Msg("Events")
+	cli.Notice(zerolog.Ctx(ctx)).Int64("committed", put).Msg("Events")
 	return errors.Join(err, access.Close())
 }
 

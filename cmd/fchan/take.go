@@ -58,7 +58,7 @@ func runTake(ctx, stop context.Context, args []string) error {
 	}
 	delivered, err := take(ctx, stop, access, taking.Once)
 	if taking.Once || err != nil {
-		zerolog.Ctx(ctx).Log().Int64("delivered", delivered).Msg("Events")
+		cli.Notice(zerolog.Ctx(ctx)).Int64("delivered", delivered).Msg("Events")
 	}
 	if err != nil {
 		err = fmt.Errorf("%w; what is not delivered is safe in the channel", err)
