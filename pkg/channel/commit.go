@@ -97,7 +97,11 @@ func (c *Channel) commit(group []*put) error {
 }
 
 func join(group []*put) *event.Batch {
-	joined := new(event.Batch)
+	joined, size := new(event.Batch), 0
+	for _, q := range group {
+		size += q.batch.Size()
+	}
+	joined.Reserve(size)
 	for _, q := range group {
 		joined.AppendBatch(q.batch)
 	}

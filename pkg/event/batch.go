@@ -86,6 +86,13 @@ func (b *Batch) grow(n int) {
 	b.sealed = false
 }
 
+// Reserve makes room for n more bytes of events, so that appending them moves
+// nothing.
+func (b *Batch) Reserve(n int) {
+	b.grow(n)
+	b.buf = slices.Grow(b.buf, n)
+}
+
 // Reset empties the batch and keeps its memory for what is appended next. It
 // ends the life of the events that were read from it.
 func (b *Batch) Reset() {
