@@ -22,7 +22,7 @@ func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options]) error 
 	if err != nil {
 		return err
 	}
-	tuneMemory(access)
+	tuneMemory(ctx, cmd.Options, access)
 	stopPut, end := stream.Linger(stop)
 	defer end()
 	in := stream.OpenStdin(os.Stdin, cmd.Name, stream.Bounds{MaxEvents: cmd.Options.MaxEvents()})

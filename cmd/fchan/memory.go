@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
 )
@@ -10,24 +12,39 @@ import (
 // What a channel that is kept up with has in use is next to nothing, and what it
 // throws away is much: the garbage collector would run at every few batches. So
 // garbage may be gcPercent of what is in use, as long as all of it is within
-// memoryLimit, and beyond that what a bound in bytes asks for.
+// memoryLimit and what the events that are held need.
 const (
 	gcPercent   = 400
-	memoryLimit = 160 << 20
+	memoryLimit = 64 << 20
+	// perHeld is the memory for a byte held in memory: the store's copy, one
+	// on its way, and room for the collector.
+	perHeld = 3
 )
 
-// tuneMemory sets the garbage collector to the channel's size, unless the
-// environment has.
-func tuneMemory(access *channel.Access) {
+// tuneMemory sets the garbage collector to the channel's size until ctx is done,
+// unless the environment has set it.
+func tuneMemory(ctx context.Context, options channel.Options, access *channel.Access) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
 	}
-	limit := int64(memoryLimit)
-	if c := access.Channel(); c != nil {
-		limit += 2 * c.Limits().Bytes // the store's copy, and one on its way
+	debug.SetMemoryLimit(memoryLimit)
+	c := access.Channel()
+	if _, onDisk := options.(channel.Located); onDisk || c == nil {
+		return
 	}
-	debug.SetMemoryLimit(limit)
+	go func() {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				debug.SetMemoryLimit(memoryLimit + perHeld*c.Bytes())
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 }

@@ -81,7 +81,7 @@ func reach(ctx context.Context, options *file.Options) (*channel.Access, error) 
 	options.Dir = dir
 	access, err := channel.Enter(ctx, options, jetstream.Open)
 	if err == nil {
-		tuneMemory(access)
+		tuneMemory(ctx, options, access)
 	}
 	return access, err
 }

@@ -29,7 +29,7 @@ func serve(ctx, stop context.Context, cmd *cli.Command[channel.Options], addr st
 	if err != nil {
 		return err
 	}
-	tuneMemory(access)
+	tuneMemory(ctx, cmd.Options, access)
 	c := access.Channel()
 	if c == nil {
 		err := fault.Hint(errors.New("another process has the channel's directory already"), "end that one, or give this channel a directory of its own")
