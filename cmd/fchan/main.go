@@ -7,11 +7,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/rs/zerolog"
-
 	"github.com/flumekit/flumekit/pkg/channel/all"
 	"github.com/flumekit/flumekit/pkg/cli"
-	"github.com/flumekit/flumekit/pkg/component"
 )
 
 var program = cli.Program{
@@ -48,15 +45,9 @@ func run(ctx, stop context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop = contexts(ctx, stop, &cmd.Process, cmd.Context)
+	ctx, stop = cmd.Contexts(ctx, stop)
 	if serving.Listen != "" {
 		return serve(ctx, stop, cmd, serving.Listen)
 	}
 	return filter(ctx, stop, cmd)
-}
-
-// contexts gives both contexts the component's logger and name.
-func contexts(ctx, stop context.Context, p *cli.Process, with func(context.Context) context.Context) (context.Context, context.Context) {
-	ctx = component.WithName(with(ctx), p.Name)
-	return ctx, component.WithName(zerolog.Ctx(ctx).WithContext(stop), p.Name)
 }

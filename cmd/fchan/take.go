@@ -51,7 +51,7 @@ func runTake(ctx, stop context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop = contexts(ctx, stop, &cmd.Process, cmd.Context)
+	ctx, stop = cmd.Contexts(ctx, stop)
 	access, err := reach(ctx, cmd.Options)
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/cli"
-	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/sink"
 	"github.com/flumekit/flumekit/pkg/sink/all"
 	"github.com/flumekit/flumekit/pkg/stream"
@@ -46,9 +45,9 @@ func run(ctx, stop context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	log := zerolog.Ctx(cmd.Context(ctx))
-	ctx, stop = log.WithContext(ctx), log.WithContext(stop)
-	k, err := cmd.Options.Open(component.WithName(stop, cmd.Name))
+	ctx, stop = cmd.Contexts(ctx, stop)
+	log := zerolog.Ctx(ctx)
+	k, err := cmd.Options.Open(stop)
 	if err != nil {
 		return err
 	}

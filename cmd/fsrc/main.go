@@ -12,7 +12,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/cli"
-	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/source"
 	"github.com/flumekit/flumekit/pkg/source/all"
@@ -60,8 +59,8 @@ func run(ctx, stop context.Context, args []string) error {
 	if err != nil {
 		return fault.WithStatus(err, fault.Usage)
 	}
-	log := zerolog.Ctx(cmd.Context(ctx))
-	ctx, stop = log.WithContext(ctx), log.WithContext(stop)
+	ctx, stop = cmd.Contexts(ctx, stop)
+	log := zerolog.Ctx(ctx)
 	if out.Once {
 		ender, ok := cmd.Options.(source.Ender)
 		if !ok {
@@ -70,7 +69,7 @@ func run(ctx, stop context.Context, args []string) error {
 		}
 		ender.End()
 	}
-	src, err := cmd.Options.Open(component.WithName(stop, cmd.Name))
+	src, err := cmd.Options.Open(stop)
 	if err != nil {
 		return err
 	}

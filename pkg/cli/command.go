@@ -24,7 +24,7 @@ type Command[O any] struct {
 	Options O
 
 	// Warnings and Notices are what Findings says of the properties file.
-	// Context logs them.
+	// Contexts logs them.
 	Warnings, Notices []error
 
 	given []given
@@ -214,10 +214,11 @@ func (c *Command[O]) Decode(prefix string, options any) error {
 	return found.Err()
 }
 
-// Context returns ctx with the component's logger in it (zerolog.Ctx), after
-// logging warnings and notices. With --lifeline, the process is killed as soon
-// as standard input ends.
-func (c *Command[O]) Context(ctx context.Context) context.Context {
+// Contexts returns the contexts that a run was given with the component's name
+// (component.Name) and its logger (zerolog.Ctx) in them, after logging warnings
+// and notices. With --lifeline, the process is killed as soon as standard input
+// ends. It is called once.
+func (c *Command[O]) Contexts(ctx, stop context.Context) (context.Context, context.Context) {
 	logger := c.Logger(os.Stderr, c.Name).With().Str("logger", loggerName(c.Spec.Name, c.Spec.Class)).Logger()
 	reportTo(ctx, c.Logging, logger)
 	for _, err := range c.Warnings {
@@ -234,7 +235,10 @@ func (c *Command[O]) Context(ctx context.Context) context.Context {
 			}
 		}()
 	}
-	return logger.WithContext(ctx)
+	with := func(ctx context.Context) context.Context {
+		return logger.WithContext(component.WithName(ctx, c.Name))
+	}
+	return with(ctx), with(stop)
 }
 
 // loggerName is the name of a component's logger: its class with the last part of

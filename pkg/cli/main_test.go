@@ -60,12 +60,12 @@ var runs = map[string]cli.Run{
 		return fmt.Errorf("child: %w", state)
 	},
 	// component is a component's process.
-	"component": func(ctx, _ context.Context, args []string) error {
+	"component": func(ctx, stop context.Context, args []string) error {
 		c, err := cli.Parse(program, catalog, args)
 		if err != nil {
 			return err
 		}
-		ctx = c.Context(ctx)
+		ctx, _ = c.Contexts(ctx, stop)
 		zerolog.Ctx(ctx).Info().Msg("started")
 		if c.Lifeline {
 			<-ctx.Done()
