@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,11 +19,29 @@ import (
 	"github.com/flumekit/flumekit/cmd/commandtest"
 )
 
+// said is what a command writes to standard error.
+type said struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
 // command returns a command of ours that has not been started.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(filepath.Join(commandtest.Dir(t), name), args...)
-	c.Stderr = new(bytes.Buffer)
+	c.Stderr = new(said)
 	t.Cleanup(func() {
 		if c.Process != nil {
 			c.Process.Kill()
@@ -128,15 +147,18 @@ func TestKilledInAPipeline(t *testing.T) {
 	kills, done := 0, 0
 	for done < all {
 		in, to := lines(t, filepath.Join(dir, "in"), done+1, all), create(t, out)
-		fsrc := command(t, "fsrc", "stdin", "--batchSize", "100")
-		fchan := command(t, "fchan", "file", store, "--transactionCapacity", "300")
+		fsrc := command(t, "fsrc", "stdin", "--batchSize", "100", "--ack=require")
+		fchan := command(t, "fchan", "file", store, "--transactionCapacity", "300", "--ack=require")
 		fsink := command(t, "fsink", "stdout")
 		pipeline(t, in, to, fsrc, fchan, fsink)
 		in.Close()
 		to.Close()
 		var timer *time.Timer
 		if kills < 10 {
-			timer = time.AfterFunc(time.Duration(20+rand.IntN(150))*time.Millisecond, func() { fchan.Process.Kill() })
+			commandtest.Until(t, "the channel is open", func() bool {
+				return strings.Contains(fchan.Stderr.(*said).String(), "channel file")
+			})
+			timer = time.AfterFunc(time.Duration(20+rand.IntN(100))*time.Millisecond, func() { fchan.Process.Kill() })
 		}
 		fsink.Wait()
 		err := fchan.Wait()
@@ -147,15 +169,15 @@ func TestKilledInAPipeline(t *testing.T) {
 		if err != nil {
 			kills++
 		}
-		said := fsrc.Stderr.(*bytes.Buffer).String()
-		switch match := committedLines.FindStringSubmatch(said); {
+		last := fsrc.Stderr.(*said).String()
+		switch match := committedLines.FindStringSubmatch(last); {
 		case match != nil:
 			n, _ := strconv.Atoi(match[1])
 			done += n
 		case fsrc.ProcessState.Success():
 			done = all
 		case err == nil:
-			t.Fatalf("fsrc failed by itself: %s", said)
+			t.Fatalf("fsrc failed by itself: %s", last)
 		}
 		if kills > 200 {
 			t.Fatal("it does not get on")

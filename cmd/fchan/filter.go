@@ -15,9 +15,16 @@ import (
 	"github.com/flumekit/flumekit/pkg/stream"
 )
 
+// output is how events are written to standard output. It is the process's, not
+// the channel's.
+type output struct {
+	Format string `name:"format" enum:"auto,frame,json,text,avro" default:"auto" help:"Form of the events on standard output. auto is frames to a command of ours, text to a terminal, JSON lines otherwise."`
+	Ack    string `name:"ack" enum:"auto,require,off" default:"auto" help:"require: fail unless the reader of standard output acknowledges. off: do not look for one that does."`
+}
+
 // filter runs a channel from standard input to standard output. It ends when the
 // input has and all of it is delivered.
-func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options]) error {
+func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options], out output) error {
 	access, err := channel.Enter(ctx, cmd.Options, jetstream.Open)
 	if err != nil {
 		return err
@@ -35,7 +42,7 @@ func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options]) error 
 			intake = nil
 		}
 	}()
-	delivery := deliver(ctx, access, ended)
+	delivery := deliver(ctx, access, ended, out)
 	end()
 	<-ended.Done()
 	in.Close()
@@ -54,8 +61,8 @@ func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options]) error 
 
 // deliver writes what is taken to standard output until last is done and the
 // channel is empty.
-func deliver(ctx context.Context, access *channel.Access, last context.Context) error {
-	out, err := openStdout(ctx)
+func deliver(ctx context.Context, access *channel.Access, last context.Context, how output) error {
+	out, err := how.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,12 +73,13 @@ func deliver(ctx context.Context, access *channel.Access, last context.Context) 
 	return out.Close(ctx)
 }
 
-func openStdout(ctx context.Context) (*stream.Writer, error) {
+// open finds out who reads standard output.
+func (o *output) open(ctx context.Context) (*stream.Writer, error) {
 	log := zerolog.Ctx(ctx)
 	return stream.OpenStdout(ctx, os.Stdout, stream.StdoutOptions{
 		Name:   component.Name(ctx),
-		Format: stream.Auto,
-		Ack:    stream.AckAuto,
+		Format: stream.Format(o.Format),
+		Ack:    stream.Ack(o.Ack),
 		Notice: func(text string) { cli.Notice(log).Msg(text) },
 	})
 }

@@ -40,8 +40,10 @@ func run(ctx, stop context.Context, args []string) error {
 		}
 	}
 	var serving serverOptions
+	var out output
 	cmd, err := cli.Parse(program, all.Catalog, args,
-		cli.Group{Title: "Who puts and takes", Options: &serving, Command: true})
+		cli.Group{Title: "Who puts and takes", Options: &serving, Command: true},
+		cli.Group{Title: "Where events go", Options: &out, Command: true})
 	if err != nil {
 		return err
 	}
@@ -49,5 +51,5 @@ func run(ctx, stop context.Context, args []string) error {
 	if serving.Listen != "" {
 		return serve(ctx, stop, cmd, serving.Listen)
 	}
-	return filter(ctx, stop, cmd)
+	return filter(ctx, stop, cmd, out)
 }

@@ -46,8 +46,10 @@ type takeOptions struct {
 
 func runTake(ctx, stop context.Context, args []string) error {
 	var taking takeOptions
+	var out output
 	cmd, err := cli.Parse(program, takeCatalog, args,
-		cli.Group{Title: "Taking", Options: &taking, Command: true})
+		cli.Group{Title: "Taking", Options: &taking, Command: true},
+		cli.Group{Title: "Where events go", Options: &out, Command: true})
 	if err != nil {
 		return err
 	}
@@ -56,7 +58,7 @@ func runTake(ctx, stop context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	delivered, err := take(ctx, stop, access, taking.Once)
+	delivered, err := take(ctx, stop, access, taking.Once, out)
 	if taking.Once || err != nil {
 		cli.Notice(zerolog.Ctx(ctx)).Int64("delivered", delivered).Msg("Events")
 	}
@@ -68,8 +70,8 @@ func runTake(ctx, stop context.Context, args []string) error {
 }
 
 // take delivers to standard output until the channel is empty, or with stop.
-func take(ctx, stop context.Context, access *channel.Access, once bool) (int64, error) {
-	out, err := openStdout(ctx)
+func take(ctx, stop context.Context, access *channel.Access, once bool, how output) (int64, error) {
+	out, err := how.open(ctx)
 	if err != nil {
 		return 0, err
 	}
