@@ -51,7 +51,8 @@ func arguments(args []string, all []*properties, lists string) (flags []given, w
 // --no-name.
 func flag(arg string, all []*properties) (p *property, key string, negated bool) {
 	if key, ok := strings.CutPrefix(arg, "--"); ok {
-		if p, _, _ := find(all, key); p != nil {
+		p, _, _ := find(all, key)
+		if p != nil && !p.takesRest() {
 			return p, key, false
 		}
 		if key, ok := strings.CutPrefix(key, "no-"); ok {
@@ -59,7 +60,10 @@ func flag(arg string, all []*properties) (p *property, key string, negated bool)
 				return p, key, true
 			}
 		}
-		return chooserOf(key, all), key, false
+		if p == nil {
+			p = chooserOf(key, all)
+		}
+		return p, key, false
 	}
 	for _, each := range all {
 		for _, p := range each.list {

@@ -14,7 +14,9 @@
 //
 //	name         the property's name, letter for letter as Flume has it; a name
 //	             that ends in <words> takes every property that begins with
-//	             what stands before them, into a map
+//	             what stands before them, into a map; one that is <words>
+//	             alone takes whatever nothing else takes, of a file also what
+//	             only a command line can set elsewhere
 //	aliases      other names, with commas between
 //	default      the value as text, read as a given one is
 //	required     a property that must be given

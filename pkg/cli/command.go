@@ -119,6 +119,18 @@ func Parse[O any](prog Program, catalog component.Catalog[O], args []string, sha
 	return c, nil
 }
 
+// Type returns the type that a command line of Parse's form names, also where
+// it asks for help on it; "" if it names none.
+func Type(args []string) string {
+	if len(args) > 1 && args[0] == "help" {
+		args = args[1:]
+	}
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return ""
+	}
+	return args[0]
+}
+
 // loadAll reads the tags of a component's options and of the shared groups.
 func loadAll(options any, shared []Group) ([]*properties, error) {
 	own, err := load(options, "")

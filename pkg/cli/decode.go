@@ -187,9 +187,9 @@ func reset(all []*properties) error {
 // share finds out what each value is for and which of them count.
 func (d *decoder) share() {
 	for i, g := range d.given {
-		p, sub, owner := find(d.all, g.key)
+		p, sub := d.find(g)
 		switch {
-		case p != nil && (g.flag || !owner.command):
+		case p != nil:
 			s := slot{p, sub}
 			before := d.values[s]
 			if before == nil || !d.given[before[0]].flag || !p.isSlice() && !p.IsMap() {
@@ -205,10 +205,20 @@ func (d *decoder) share() {
 	}
 }
 
+// find returns the property that g gives a value. In a file that is none of
+// the process's: another of that name there is the component's.
+func (d *decoder) find(g given) (*property, string) {
+	p, sub, owner := find(d.all, g.key)
+	if p != nil && !g.flag && owner.command {
+		p, sub, _ = rest(d.all, g.key)
+	}
+	return p, sub
+}
+
 // set sets the properties that were given.
 func (d *decoder) set() {
 	for i, g := range d.given {
-		p, sub, _ := find(d.all, g.key)
+		p, sub := d.find(g)
 		if !slices.Contains(d.values[slot{p, sub}], i) {
 			continue
 		}

@@ -252,7 +252,7 @@ func placeholder(p *property) string {
 		}
 	}
 	if p.IsMap() {
-		if p.stem == "" {
+		if !p.wild {
 			return "KEY=VALUE"
 		}
 		t = t.Elem()

@@ -16,7 +16,8 @@ import (
 type property struct {
 	*kong.Flag
 	prefix string // before Name in a file and on the command line
-	stem   string // what a wildcard's names begin with; "" if it is none
+	wild   bool   // it is a map of many properties, by what their names have after the stem
+	stem   string // what a wildcard's names begin with; "" takes all that nothing else is
 	part   any    // the options of the component that a chooser chose
 }
 
@@ -54,13 +55,10 @@ func load(options any, prefix string) (*properties, error) {
 		// kong has made "$$" into "$"; Flume's values have dollars of their own.
 		flag.Default, flag.Help = flag.Tag.Default, flag.OrigHelp
 		stem, _, wild := strings.Cut(flag.Name, "<")
-		if !wild {
-			stem = ""
-		}
 		if wild && !flag.IsMap() {
 			return nil, fmt.Errorf("reading the tags of %T: %s must be a map", options, flag.Name)
 		}
-		p.list = append(p.list, &property{Flag: flag, prefix: prefix, stem: stem})
+		p.list = append(p.list, &property{Flag: flag, prefix: prefix, wild: wild, stem: stem})
 	}
 	return p, nil
 }
@@ -82,7 +80,7 @@ func (p *properties) find(key string) (found *property, sub string) {
 		return nil, ""
 	}
 	for _, each := range p.list {
-		if each.stem == "" {
+		if !each.wild {
 			if each.Name == key {
 				return each, ""
 			}
@@ -94,18 +92,36 @@ func (p *properties) find(key string) (found *property, sub string) {
 			continue
 		}
 		rest, ok := strings.CutPrefix(key, each.stem)
-		if ok && rest != "" && (found == nil || len(each.stem) > len(found.stem)) {
+		if ok && rest != "" && each.stem != "" && (found == nil || len(each.stem) > len(found.stem)) {
 			found, sub = each, rest
 		}
 	}
 	return found, sub
 }
 
-// find looks for key in several structs; the first that has it counts.
+// find looks for key in several structs; the first that has it counts, and
+// then what takes the rest.
 func find(all []*properties, key string) (found *property, sub string, in *properties) {
 	for _, each := range all {
 		if found, sub := each.find(key); found != nil {
 			return found, sub, each
+		}
+	}
+	return rest(all, key)
+}
+
+// rest returns the wildcard without a stem, of all, which takes any key but the
+// type that every component has. It returns nil if there is none.
+func rest(all []*properties, key string) (found *property, sub string, in *properties) {
+	for _, each := range all {
+		sub, ok := strings.CutPrefix(key, each.prefix)
+		if !ok || sub == "" || sub == "type" {
+			continue
+		}
+		for _, p := range each.list {
+			if p.takesRest() {
+				return p, sub, each
+			}
 		}
 	}
 	return nil, "", nil
@@ -120,7 +136,8 @@ func closest(all []*properties, key string) string {
 		for _, p := range each.list {
 			switch {
 			case p.Hidden:
-			case p.stem != "":
+			case p.takesRest():
+			case p.wild:
 				stem := p.prefix + p.stem
 				wild[strings.Count(stem, ".")] = append(wild[strings.Count(stem, ".")], stem)
 				full[stem] = p.key()
@@ -142,6 +159,9 @@ func closest(all []*properties, key string) string {
 	return fault.Closest(key, names)
 }
 
+// takesRest says whether the property takes whatever no other does.
+func (p *property) takesRest() bool { return p.wild && p.stem == "" }
+
 // isBool says whether the property needs no value on a command line.
 func (p *property) isBool() bool { return p.Target.Kind() == reflect.Bool }
 
@@ -161,7 +181,7 @@ func (p *property) notice() string { return p.Tag.Get("notice") }
 // sub is the key.
 func (p *property) set(sub, text string) error {
 	switch {
-	case p.stem != "":
+	case p.wild:
 		return p.insert(sub, text)
 	case p.IsMap():
 		key, value, ok := strings.Cut(text, "=")

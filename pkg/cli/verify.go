@@ -60,7 +60,7 @@ func Verify[O any](catalog component.Catalog[O], shared func() []Group) error {
 				if _, _, owner := find(all, p.Name); owner != each {
 					complain("--%s means two things", p.Name)
 				}
-				if i == 0 && p.stem == "" {
+				if i == 0 && !p.wild {
 					if err := readAlike(spec, p); err != nil {
 						complain("%w", err)
 					}
