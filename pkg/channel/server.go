@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -48,23 +47,12 @@ func (c *Channel) bounds() stream.Bounds {
 	return stream.Bounds{MaxEvents: c.limits.Transaction, MaxBytes: c.store.MaxMessage()}
 }
 
-// acceptPause is how long the server rests when the system gives it no
-// connection: it has too many files open.
-const acceptPause = 100 * time.Millisecond
-
 func (s *Server) accept() {
 	for {
 		conn, err := s.listener.Accept()
 		switch {
-		case errors.Is(err, stream.ErrClosed):
+		case err != nil: // the listener was closed
 			return
-		case err != nil:
-			s.log.Warn().Err(err).Msg("no connection could be accepted")
-			select {
-			case <-time.After(acceptPause):
-			case <-s.all.Done():
-				return
-			}
 		case conn.Hello.Role == stream.Put:
 			if !s.enterPutter() {
 				conn.Close()

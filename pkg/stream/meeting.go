@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // handshakeTime bounds the exchange of hellos: both ends are on this machine.
@@ -56,33 +58,44 @@ func greet(conn *net.UnixConn, mine Hello, dialled bool) (Hello, *bufio.Reader, 
 	return theirs, r, nil
 }
 
-// caller dials the writer at the other end of a pipe until it is told to stop.
-type caller struct {
-	cancel context.CancelFunc
-	met    chan *net.UnixConn // one value: the connection or nil
+// call dials the writer at the other end of the pipe f until it answers or there
+// is something to read, or ctx is done. It returns nil if nobody answered.
+//
+// It dials once more when there is something to read, and nothing is read before:
+// that is how the writer knows, when something was read, that the reader is not
+// one of ours.
+func call(ctx context.Context, f *os.File, name string, hello Hello) *net.UnixConn {
+	// A writer that starts later waits for us at least half a second.
+	for pause := time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 100*time.Millisecond) {
+		if conn := callOnce(name, hello); conn != nil {
+			return conn
+		}
+		if readable(f, pause) {
+			return callOnce(name, hello)
+		}
+	}
+	return nil
 }
 
-func call(name string, hello Hello) *caller {
-	ctx, cancel := context.WithCancel(context.Background())
-	c := &caller{cancel: cancel, met: make(chan *net.UnixConn, 1)}
-	go func() {
-		// A writer that starts later waits for us at least half a second.
-		for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-			if conn := callOnce(name, hello); conn != nil {
-				c.met <- conn
-				return
-			}
-			select {
-			case <-ctx.Done():
-				// The first bytes are there, and their writer may have
-				// begun to listen since: one more try decides.
-				c.met <- callOnce(name, hello)
-				return
-			case <-time.After(pause):
-			}
-		}
-	}()
-	return c
+// readable waits so long for something to read, an end included.
+func readable(f *os.File, wait time.Duration) bool {
+	return polled(f, unix.POLLIN, wait)
+}
+
+// deserted reports whether nobody has the reading end of the pipe f any more.
+func deserted(f *os.File) bool { return polled(f, 0, 0) }
+
+// polled reports whether one of the events, or an error, is there within wait.
+func polled(f *os.File, events int16, wait time.Duration) bool {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return true // the next read or write will say what is wrong
+	}
+	n := 1
+	raw.Control(func(fd uintptr) {
+		n, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: events}}, int(wait.Milliseconds()))
+	})
+	return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
 }
 
 func callOnce(name string, hello Hello) *net.UnixConn {
@@ -95,10 +108,4 @@ func callOnce(name string, hello Hello) *net.UnixConn {
 		return nil
 	}
 	return conn
-}
-
-// hangUp ends the dialling and returns the connection, or nil if nobody answered.
-func (c *caller) hangUp() *net.UnixConn {
-	c.cancel()
-	return <-c.met
 }

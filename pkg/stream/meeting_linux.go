@@ -42,3 +42,15 @@ func widen(f *os.File) {
 		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
 	}
 }
+
+// unread returns how many bytes in the pipe nobody has read.
+func unread(f *os.File) (n int, ok bool) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, false
+	}
+	if raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }) != nil || err != nil {
+		return 0, false
+	}
+	return n, true
+}

@@ -45,3 +45,6 @@ func inode(info os.FileInfo) (dev, ino uint64, ok bool) {
 }
 
 func widen(*os.File) {}
+
+// unread cannot be asked portably of a pipe's writing end.
+func unread(*os.File) (n int, ok bool) { return 0, false }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -28,8 +29,13 @@ func UnixPath(addr string) (string, error) {
 
 // Listener takes connections of writers and readers on a Unix socket.
 type Listener struct {
-	unix  *net.UnixListener
-	hello Hello
+	unix   *net.UnixListener
+	hello  Hello
+	path   string
+	made   os.FileInfo // of path, by which it is known again
+	conns  chan *Conn  // that have been greeted
+	closed chan struct{}
+	once   sync.Once
 }
 
 // Listen listens on the Unix socket path, which only this user may use. bounds
@@ -55,35 +61,83 @@ func Listen(path, name string, bounds Bounds) (*Listener, error) {
 		}
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
+	l.SetUnlinkOnClose(false) // by then the path may be another's
+	info, err := os.Stat(path)
+	if err == nil {
+		err = os.Chmod(path, 0o600)
+	}
+	if err != nil {
 		l.Close()
 		return nil, fmt.Errorf("keeping others from unix:%s: %w", path, err)
 	}
-	return &Listener{unix: l, hello: Hello{Name: name, Bounds: bounds.orDefaults()}}, nil
+	listener := &Listener{
+		unix:   l,
+		hello:  Hello{Name: name, Bounds: bounds.orDefaults()},
+		path:   path,
+		made:   info,
+		conns:  make(chan *Conn),
+		closed: make(chan struct{}),
+	}
+	go listener.accept()
+	return listener, nil
 }
 
-// Accept returns the next connection whose hello is in order. It returns
-// ErrClosed after Close.
-func (l *Listener) Accept() (*Conn, error) {
+// acceptPause is how long the listener rests when the system gives it no
+// connection: it has too many files open.
+const acceptPause = 100 * time.Millisecond
+
+// accept greets connections, each by itself: one that says nothing holds up no
+// other.
+func (l *Listener) accept() {
 	for {
 		conn, err := l.unix.AcceptUnix()
-		if errors.Is(err, net.ErrClosed) {
-			return nil, ErrClosed
-		}
-		if err != nil {
-			return nil, fmt.Errorf("accepting a connection: %w", err)
-		}
-		theirs, r, err := greet(conn, l.hello, false)
-		if err != nil || (theirs.Role != Put && theirs.Role != Take) {
-			conn.Close() // not ours, or a look whether somebody listens
+		if err == nil {
+			go l.greet(conn)
 			continue
 		}
-		return &Conn{Hello: theirs, conn: conn, from: r, bounds: l.hello.Bounds}, nil
+		select {
+		case <-time.After(acceptPause):
+		case <-l.closed:
+			return
+		}
 	}
 }
 
-// Close stops the listening. Connections go on.
-func (l *Listener) Close() error { return l.unix.Close() }
+// greet passes on a connection whose hello is in order.
+func (l *Listener) greet(conn *net.UnixConn) {
+	theirs, r, err := greet(conn, l.hello, false)
+	if err != nil || (theirs.Role != Put && theirs.Role != Take) {
+		conn.Close() // not ours, or a look whether somebody listens
+		return
+	}
+	select {
+	case l.conns <- &Conn{Hello: theirs, conn: conn, from: r, bounds: l.hello.Bounds}:
+	case <-l.closed:
+		conn.Close()
+	}
+}
+
+// Accept returns the next connection whose hello is in order, and ErrClosed after
+// Close.
+func (l *Listener) Accept() (*Conn, error) {
+	select {
+	case conn := <-l.conns:
+		return conn, nil
+	case <-l.closed:
+		return nil, ErrClosed
+	}
+}
+
+// Close stops the listening and removes the socket. Connections go on.
+func (l *Listener) Close() error {
+	l.once.Do(func() {
+		close(l.closed)
+		if now, err := os.Stat(l.path); err == nil && os.SameFile(now, l.made) {
+			os.Remove(l.path)
+		}
+	})
+	return l.unix.Close()
+}
 
 // Conn is a connection that somebody dialled. One of Reader (for Put), Writer
 // (for Take) and Close is called, once.

@@ -62,12 +62,9 @@ func (s *stdin) read() error {
 func (s *stdin) segment(from *bufio.Reader) (more bool, err error) {
 	var conn *net.UnixConn
 	if name, ok := pipeAddr(s.file); ok {
-		caller := call(name, s.hello)
-		_, err = from.Peek(1)
-		conn = caller.hangUp()
-	} else {
-		_, err = from.Peek(1)
+		conn = call(s.ctx, s.file, name, s.hello)
 	}
+	_, err = from.Peek(1)
 	var a *answers
 	if conn != nil {
 		a = &answers{conn: conn}

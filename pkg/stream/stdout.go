@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -77,7 +78,11 @@ func OpenStdout(ctx context.Context, f *os.File, opt StdoutOptions) (*Writer, er
 				"pipe it into fchan or fsink, or leave --ack=require out")
 		}
 	}
-	return s.writer, s.writeForeign(meet)
+	if err := s.writeForeign(meet); err != nil {
+		s.writer.Abort(err)
+		return nil, err
+	}
+	return s.writer, nil
 }
 
 // stdout finds out who reads a Writer's file.
@@ -87,7 +92,16 @@ type stdout struct {
 	writer   *Writer
 	listener *net.UnixListener // nil where nobody can call
 	met      chan struct{}     // closed when a reader of ours has called
+	greeting atomic.Int32      // calls that are being answered
+	written  atomic.Int64      // bytes in lines
 	closing  sync.Once
+}
+
+// Write writes lines for a foreign reader.
+func (s *stdout) Write(lines []byte) (int, error) {
+	n, err := s.file.Write(lines)
+	s.written.Add(int64(n))
+	return n, err
 }
 
 func (s *stdout) close() {
@@ -125,9 +139,11 @@ func (s *stdout) accept() {
 		if err != nil {
 			return
 		}
+		s.greeting.Add(1)
 		hello, r, err := greet(conn, Hello{Role: Pipe, Name: s.opt.Name}, false)
 		if err != nil || hello.Role != Pipe {
 			conn.Close()
+			s.greeting.Add(-1)
 			continue
 		}
 		s.listener.Close()
@@ -137,6 +153,7 @@ func (s *stdout) accept() {
 			bounds:  hello.Bounds,
 			close:   func() { conn.Close() },
 		})
+		s.greeting.Add(-1)
 		close(s.met)
 		return
 	}
@@ -166,7 +183,7 @@ func (s *stdout) linked() bool {
 
 // writeForeign begins to write for a reader that is not ours, or that none is
 // known of. A reader of ours may have called just now: then it is left at that.
-func (s *stdout) writeForeign(pipe bool) error {
+func (s *stdout) writeForeign(meet bool) error {
 	s.writer.write.Lock()
 	defer s.writer.write.Unlock()
 	if s.linked() {
@@ -192,14 +209,47 @@ func (s *stdout) writeForeign(pipe bool) error {
 		if err != nil {
 			return err
 		}
-		s.writer.mu.Lock()
-		s.writer.foreign, s.writer.out = enc, s.file
-		s.writer.mu.Unlock()
+		s.writer.writeLines(enc, s, meet)
+		if meet {
+			go s.watch()
+			return nil
+		}
 	}
+	s.notice(meet)
+	return nil
+}
+
+// watch waits until somebody has read of the lines. A reader of ours calls when
+// there is something to read and before it reads: so that is a foreign one, and
+// what is written may count as delivered from now on. Until then it does not: the
+// reader may be one of ours that is slow to start, and be killed before it reads.
+func (s *stdout) watch() {
+	for {
+		written := s.written.Load()
+		left, ok := unread(s.file)
+		if !ok || written > int64(left) && s.greeting.Load() == 0 {
+			break
+		}
+		if deserted(s.file) {
+			s.writer.Abort(fmt.Errorf("writing to %s: %w", s.writer.name, unix.EPIPE))
+			return
+		}
+		select {
+		case <-time.After(2 * time.Millisecond):
+		case <-s.met:
+			return
+		case <-s.writer.Done():
+			return
+		}
+	}
+	s.writer.trustLines(func() { s.notice(true) })
+}
+
+// notice tells the user what it means that the reader of a pipe is foreign.
+func (s *stdout) notice(pipe bool) {
 	if pipe && s.opt.Notice != nil {
 		s.opt.Notice("the reader of standard output does not acknowledge: what was written to it counts as delivered")
 	}
-	return nil
 }
 
 func isTerminal(f *os.File) bool {

@@ -39,9 +39,12 @@
 // checks that the other belongs to the same user. Once they have met, frames
 // go through the pipe and acknowledgements come back through the socket.
 //
-// If nobody calls within the grace, the reader is a foreign program: the writer
-// then writes JSON lines, and "written" counts as committed. If a reader of
-// ours calls later, the writer changes to frames at a line's end.
+// If nobody calls within the grace, the writer writes JSON lines. A reader of ours
+// calls when there is something to read, before it reads; so once somebody has
+// read without a call, the reader is a foreign program, and "written" counts as
+// committed from then on. Until then nothing does. If a reader of ours calls, be
+// it ever so late, the writer changes to frames at a line's end, and sends as
+// frames what did not count.
 //
 // A reader that finds neither frames nor JSON lines nor an Avro object
 // container file takes each line as the body of one event.

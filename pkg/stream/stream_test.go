@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -237,59 +238,75 @@ func TestWindowBoundsWhatIsUnderWay(t *testing.T) {
 
 func TestForeignReaderGetsJSONLines(t *testing.T) {
 	in, out := pipe(t)
+	read := make(chan string, 1)
+	go func() {
+		text, _ := io.ReadAll(in)
+		read <- string(text)
+	}()
 	var notices []string
 	w := stdout(t, out, stream.StdoutOptions{Notice: func(text string) { notices = append(notices, text) }})
 	b := new(event.Batch)
 	b.Append(event.Event{Headers: event.NewHeaders("k", "v"), Body: []byte("text")})
 	b.Append(event.Event{Body: []byte{0xff}})
-	if err := w.Send(b, true).Wait(); err != nil {
-		t.Error(err)
-	}
-	if err := w.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
-	got, err := io.ReadAll(in)
-	want := `{"headers":{"k":"v"},"body":"text"}` + "\n" + `{"headers":{},"body64":"/w=="}` + "\n"
-	if string(got) != want || err != nil {
-		t.Errorf("got %q, %v; want %q", got, err, want)
-	}
-	if len(notices) != 1 {
-		t.Errorf("notices: %q; want one", notices)
-	}
-}
-
-func TestReaderThatCallsLateChangesToFrames(t *testing.T) {
-	in, out := pipe(t)
-	w := stdout(t, out, stream.StdoutOptions{})
-	if err := w.Send(batch("early"), true).Wait(); err != nil {
-		t.Error(err)
-	}
-	r := stdin(t, in)
-	d := next(t, r)
-	if got := bodies(d.Batch); !slices.Equal(got, []string{"early"}) {
-		t.Errorf("got %q; want early", got)
-	}
-	if v, _ := firstEvent(d.Batch).Headers.Get("n"); v != "5" {
-		t.Errorf("the header did not come through JSON: %q", v)
-	}
-	d.Commit()
-	for framed := false; !framed; { // a line or two may still pass while they meet
-		receipt := w.Send(batch("late"), true)
-		d = next(t, r)
-		select {
-		case <-receipt.Done():
-		default:
-			framed = true
-		}
-		d.Commit()
-		if err := receipt.Wait(); err != nil {
+	for range 2 {
+		if err := w.Send(b, true).Wait(); err != nil {
 			t.Error(err)
 		}
 	}
 	if err := w.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
+	want := strings.Repeat(`{"headers":{"k":"v"},"body":"text"}`+"\n"+`{"headers":{},"body64":"/w=="}`+"\n", 2)
+	if got := <-read; got != want {
+		t.Errorf("got %q; want %q", got, want)
+	}
+	if len(notices) != 1 {
+		t.Errorf("notices: %q; want one", notices)
+	}
+}
+
+// TestALateReaderOfOursIsNotForeign starts the reader after the writer has begun
+// to write lines: what nobody read before counts for nothing, and comes again.
+func TestALateReaderOfOursIsNotForeign(t *testing.T) {
+	in, out := pipe(t)
+	w := stdout(t, out, stream.StdoutOptions{Notice: func(text string) { t.Errorf("notice: %s", text) }})
+	receipt := w.Send(batch("early"), true)
+	r := stdin(t, in)
+	lines := next(t, r)
+	if got := bodies(lines.Batch); !slices.Equal(got, []string{"early"}) {
+		t.Errorf("got %q; want early", got)
+	}
+	if v, _ := firstEvent(lines.Batch).Headers.Get("n"); v != "5" {
+		t.Errorf("the header did not come through JSON: %q", v)
+	}
+	lines.Commit()
+	again := next(t, r)
+	if got := bodies(again.Batch); !slices.Equal(got, []string{"early"}) {
+		t.Errorf("got %q; want early again, as a frame", got)
+	}
+	select {
+	case <-receipt.Done():
+		t.Error("answered before the frame was committed")
+	default:
+	}
+	again.Commit()
+	if err := receipt.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
 	wantEnd(t, r, io.EOF)
+}
+
+func TestAReaderThatNeverReadsIsNoDelivery(t *testing.T) {
+	in, out := pipe(t)
+	w := stdout(t, out, stream.StdoutOptions{})
+	receipt := w.Send(batch("a"), true)
+	in.Close()
+	if err := receipt.Wait(); !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("got %v; want EPIPE", err)
+	}
 }
 
 func firstEvent(b *event.Batch) event.Event {

@@ -31,6 +31,7 @@ type Writer struct {
 	link     *link     // nil while there is none
 	foreign  encoder   // not nil: lines for a foreign reader, no link
 	out      io.Writer // where foreign lines go
+	doubt    bool      // nobody has read any of them: only one batch is written
 	unacked  []*Receipt
 	bytes    int // of unacked
 	seq      uint64
@@ -133,7 +134,9 @@ func (w *Writer) Send(b *event.Batch, wait bool) *Receipt {
 			break
 		}
 		w.mu.Lock()
-		w.resolveThrough(r.seq)
+		if !w.doubt {
+			w.resolveThrough(r.seq)
+		}
 		w.mu.Unlock()
 	case !wait:
 		// The link is gone: wait for it to come back, but not for ever.
@@ -207,7 +210,7 @@ func (w *Writer) admit(size int) error {
 			"a batch of %d bytes is larger than the %d that %s takes", size, w.bounds.MaxBytes, w.name)}
 	}
 	for w.err == nil && w.bytes > 0 &&
-		(len(w.unacked) >= w.bounds.WindowBatches || w.bytes+size > w.bounds.WindowBytes) {
+		(w.doubt || len(w.unacked) >= w.bounds.WindowBatches || w.bytes+size > w.bounds.WindowBytes) {
 		w.changed.Wait()
 	}
 	if w.err != nil {
@@ -254,7 +257,7 @@ func (w *Writer) start(l *link) {
 		l.close()
 		return
 	}
-	w.link, w.foreign, w.joined = l, nil, nil
+	w.link, w.foreign, w.joined, w.doubt = l, nil, nil, false
 	w.bounds = l.bounds
 	w.seq = 0
 	again := make([]*Receipt, len(w.unacked))
@@ -282,6 +285,29 @@ func (w *Writer) start(l *link) {
 			return
 		}
 	}
+}
+
+// writeLines makes lines what is written from now on. In doubt the first batch
+// is written and counts for nothing yet. w.write is held.
+func (w *Writer) writeLines(enc encoder, out io.Writer, doubt bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.foreign, w.out, w.doubt = enc, out, doubt
+}
+
+// trustLines makes written lines count as committed, after it has called say. It
+// does nothing where frames are written by now.
+func (w *Writer) trustLines(say func()) {
+	w.write.Lock() // so that what is being written is written
+	defer w.write.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.foreign == nil || w.err != nil {
+		return
+	}
+	say()
+	w.doubt = false
+	w.resolveThrough(w.seq)
 }
 
 // readAnswers takes answers in until the link breaks.
