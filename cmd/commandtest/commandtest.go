@@ -28,8 +28,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,6 +65,13 @@ func Main(m *testing.M) {
 type tests struct{ *testing.M }
 
 func (ts tests) Run() int {
+	// Where the tests themselves were started with signals ignored (nohup, a
+	// shell's background job), the commands are to begin without that.
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	defer func() { os.RemoveAll(executables.dir) }()
 	return ts.M.Run()
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -77,6 +78,13 @@ var runs = map[string]cli.Run{
 func TestMain(m *testing.M) {
 	if run := runs[os.Getenv("CLI_TEST_RUN")]; run != nil {
 		os.Exit(cli.Main("prog", os.Args[1:], run))
+	}
+	// Where the tests themselves were started with signals ignored (nohup, a
+	// shell's background job), their children are to begin without that.
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
 	}
 	os.Exit(m.Run())
 }
