@@ -1,12 +1,9 @@
 package stream
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"time"
-
-	"github.com/hamba/avro/v2/ocf"
 
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/eventjson"
@@ -65,87 +62,3 @@ func (l *lineEncoder) encode(w io.Writer, b *event.Batch) error {
 }
 
 func (l *lineEncoder) end(io.Writer) error { return nil }
-
-// avroSchema is the schema that Flume's avro_event serializer writes, to the letter.
-const avroSchema = `{"type":"record","name":"Event","fields":[` +
-	`{"name":"headers","type":{"type":"map","values":"string"}},{"name":"body","type":"bytes"}]}`
-
-type avroEvent struct {
-	Headers map[string]string `avro:"headers"`
-	Body    []byte            `avro:"body"`
-}
-
-// avroEncoder writes one Avro block for each batch.
-type avroEncoder struct {
-	enc *ocf.Encoder
-}
-
-func (a *avroEncoder) encode(w io.Writer, b *event.Batch) error {
-	if err := a.start(w); err != nil {
-		return err
-	}
-	for e := range b.All() {
-		record := avroEvent{Headers: make(map[string]string), Body: e.Body}
-		for key, value := range e.Headers.All() {
-			record.Headers[key] = value
-		}
-		if err := a.enc.Encode(record); err != nil {
-			return err
-		}
-	}
-	return a.enc.Flush()
-}
-
-func (a *avroEncoder) start(w io.Writer) error {
-	if a.enc != nil {
-		return nil
-	}
-	var err error
-	a.enc, err = ocf.NewEncoder(avroSchema, w, ocf.WithBlockLength(1<<20))
-	return err
-}
-
-// end writes the file's head even when there was no event, so that what was
-// written is always a container file.
-func (a *avroEncoder) end(w io.Writer) error {
-	if err := a.start(w); err != nil {
-		return err
-	}
-	return a.enc.Close()
-}
-
-// readAvro reads an Avro object container file and passes batches on.
-func readAvro(r *bufio.Reader, bounds Bounds, pass func(*event.Batch) error) (err error) {
-	defer func() {
-		// The decoder is not ours and bytes that nobody vouches for come in.
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("reading an Avro file: %v", fault)
-		}
-	}()
-	dec, err := ocf.NewDecoder(r, ocf.WithDecoderConfig(avroConfig(bounds.MaxBytes)))
-	if err != nil {
-		return fmt.Errorf("reading an Avro file's head: %w", err)
-	}
-	b := new(event.Batch)
-	for dec.HasNext() {
-		var record avroEvent
-		if err := dec.Decode(&record); err != nil {
-			return fmt.Errorf("reading an Avro file: %w", err)
-		}
-		e := event.Event{Body: record.Body, Headers: sortedHeaders(record.Headers)}
-		if b.Len() >= chunkEvents || b.Size()+len(record.Body) > chunkBytes && b.Len() > 0 {
-			if err := pass(b); err != nil {
-				return err
-			}
-			b = new(event.Batch)
-		}
-		b.Append(e)
-	}
-	if err := dec.Error(); err != nil {
-		return fmt.Errorf("reading an Avro file: %w", err)
-	}
-	if b.Len() > 0 {
-		return pass(b)
-	}
-	return nil
-}

@@ -7,12 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"os"
-	"slices"
-
-	"github.com/hamba/avro/v2"
 
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/eventjson"
@@ -86,7 +82,7 @@ func (s *stdin) segment(from *bufio.Reader) (more bool, err error) {
 	switch {
 	case startsWith(from, magic[:1]):
 		return s.framesOf(from, a)
-	case startsWith(from, "Obj\x01"):
+	case startsWith(from, avroMagic):
 		return false, readAvro(from, s.bounds, s.passForeign)
 	case startsWith(from, "{"):
 		return s.json(from, a)
@@ -204,18 +200,4 @@ func (s *stdin) passIfAny(b *event.Batch) error {
 
 func (s *stdin) passForeign(b *event.Batch) error {
 	return s.pass(&Delivery{Batch: b, Wait: true})
-}
-
-// avroConfig lets a body be as long as a batch may be, and no longer.
-func avroConfig(most int) avro.API {
-	return avro.Config{MaxByteSliceSize: most, MaxSliceAllocSize: most}.Freeze()
-}
-
-// sortedHeaders returns headers in the order of their keys: an Avro map has none.
-func sortedHeaders(m map[string]string) event.Headers {
-	var h event.Headers
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		h = h.With(key, m[key])
-	}
-	return h
 }

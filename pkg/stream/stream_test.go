@@ -1,6 +1,7 @@
 package stream_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hamba/avro/v2/ocf"
 	"go.uber.org/goleak"
 
 	"github.com/flumekit/flumekit/pkg/event"
@@ -363,6 +365,71 @@ func TestFileFormats(t *testing.T) {
 			}
 			if string(got.Encoded()) != string(want.Encoded()) {
 				t.Errorf("got %d events, %d bytes; want %d, %d", got.Len(), got.Size(), want.Len(), want.Size())
+			}
+		})
+	}
+}
+
+// TestAvroFilesOfOthers reads what other writers of container files may write.
+func TestAvroFilesOfOthers(t *testing.T) {
+	const events = `{"type":"record","name":"AvroFlumeEvent","namespace":"org.apache.flume.source.avro","fields":[` +
+		`{"name":"headers","type":{"type":"map","values":"string"}},{"name":"body","type":"bytes"}]}`
+	for _, tt := range []struct {
+		name, schema string
+		codec        ocf.CodecName
+		spoil        func(file []byte) []byte
+		want         []string
+		wantErr      string
+	}{
+		{name: "null", schema: events, codec: ocf.Null, want: []string{"a", "b"}},
+		{name: "deflate", schema: events, codec: ocf.Deflate, want: []string{"a", "b"}},
+		{name: "snappy", schema: events, codec: ocf.Snappy, want: []string{"a", "b"}},
+		{name: "zstandard", schema: events, codec: ocf.ZStandard, want: []string{"a", "b"}},
+		{name: "other records", schema: `{"type":"record","name":"x","fields":[{"name":"body","type":"bytes"}]}`,
+			wantErr: "its records are not Flume's events"},
+		{name: "torn", schema: events, spoil: func(file []byte) []byte { return file[:len(file)-20] }, wantErr: "reading an Avro file"},
+		{name: "a block that claims a terabyte", schema: events, spoil: func(file []byte) []byte {
+			return append(file, 2, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01)
+		}, want: []string{"a", "b"}, wantErr: "reading an Avro file"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var file bytes.Buffer
+			enc, err := ocf.NewEncoder(tt.schema, &file, ocf.WithCodec(tt.codec))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, body := range []string{"a", "b"} {
+				if err := enc.Encode(map[string]any{"headers": map[string]any{"k": "v"}, "body": []byte(body)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := enc.Close(); err != nil {
+				t.Fatal(err)
+			}
+			text := file.Bytes()
+			if tt.spoil != nil {
+				text = tt.spoil(text)
+			}
+			in, out := pipe(t)
+			go func() {
+				out.Write(text)
+				out.Close()
+			}()
+			r := stdin(t, in)
+			var got []string
+			for {
+				d, err := r.Next(t.Context())
+				if err != nil {
+					if tt.wantErr == "" && !errors.Is(err, io.EOF) || !strings.Contains(err.Error(), tt.wantErr) {
+						t.Errorf("got error %v; want %q", err, tt.wantErr)
+					}
+					break
+				}
+				got = append(got, bodies(d.Batch)...)
+				d.Commit()
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %q; want %q", got, tt.want)
 			}
 		})
 	}
