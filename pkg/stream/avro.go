@@ -116,13 +116,7 @@ func readAvro(r io.Reader, bounds Bounds, pass func(*event.Batch) error) (err er
 func (a *avroReader) head() error {
 	var magic [len(avroMagic)]byte
 	a.in.Read(magic[:])
-	meta, size := make(map[string]string), 0
-	a.in.ReadMapCB(func(r *avro.Reader, key string) bool {
-		value := string(r.ReadBytes())
-		meta[key] = value
-		size += len(key) + len(value)
-		return r.Error == nil && size < 1<<20
-	})
+	meta := a.metadata()
 	a.in.Read(a.sync[:])
 	if a.in.Error != nil {
 		return a.in.Error
@@ -135,6 +129,28 @@ func (a *avroReader) head() error {
 		return fmt.Errorf("its schema: %w", err)
 	}
 	return checkEventSchema(a.schema)
+}
+
+// maxMetadata bounds the metadata of a file.
+const maxMetadata = 1 << 20
+
+// metadata reads a map of bytes: blocks of entries, up to an empty one.
+func (a *avroReader) metadata() map[string]string {
+	meta, size := make(map[string]string), 0
+	for a.in.Error == nil {
+		n, _ := a.in.ReadBlockHeader()
+		if n == 0 {
+			break
+		}
+		for ; n > 0 && a.in.Error == nil; n-- {
+			key, value := a.in.ReadString(), string(a.in.ReadBytes())
+			if size += len(key) + len(value) + 1; size > maxMetadata {
+				a.in.ReportError("metadata", fmt.Sprintf("it has more than %d bytes", maxMetadata))
+			}
+			meta[key] = value
+		}
+	}
+	return meta
 }
 
 // checkEventSchema refuses schemas that have no Flume event in them.
