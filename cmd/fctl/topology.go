@@ -59,11 +59,11 @@ func checkAgent(a *flumeconf.Agent) problems {
 				c.checkChannel(&p, spec.New())
 			}
 		case flumeconf.Sink:
-			if spec, ok := find(c, sinks.Catalog, p.Component); ok {
+			if spec, ok := find(c, sinks.For(p.Component.Type), p.Component); ok {
 				c.checkSink(&p, spec.New())
 			}
 		case flumeconf.Source:
-			if spec, ok := find(c, sources.Catalog, p.Component); ok {
+			if spec, ok := find(c, sources.For(p.Component.Type), p.Component); ok {
 				c.checkSource(&p, spec)
 			}
 		}

@@ -24,7 +24,7 @@ var program = cli.Program{
 		{Command: "fchan take /var/spool/c1 --once | fsink stdout", Effect: "empty a channel into a shell pipeline"},
 		{Command: "fsink file_roll /data --channel unix:/run/c1.sock", Effect: "from a channel that runs by itself"},
 	},
-	More: "fsink TYPE --help is the manual of a sink.",
+	More: "fsink TYPE --help is the manual of a sink. A TYPE that is not listed is the program fsink-TYPE on PATH.",
 }
 
 // inputs is where events come from. It is the process's, not the sink's.
@@ -40,7 +40,7 @@ func main() { os.Exit(cli.Main("fsink", os.Args[1:], run)) }
 
 func run(ctx, stop context.Context, args []string) error {
 	var in inputs
-	cmd, err := cli.Parse(program, all.Catalog, args,
+	cmd, err := cli.Parse(program, all.For(cli.Type(args)), args,
 		cli.Group{Title: "Where events come from", Options: &in, Command: true})
 	if err != nil {
 		return err

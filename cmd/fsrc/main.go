@@ -28,7 +28,7 @@ var program = cli.Program{
 		{Command: "fsrc exec 'tail -F /var/log/syslog' | jq -r .body", Effect: "lines as JSON, to a program that is not ours"},
 		{Command: "fsrc netcat :44444 --channel c1=unix:/run/c1.sock", Effect: "into a channel that runs by itself"},
 	},
-	More: "fsrc TYPE --help is the manual of a source.",
+	More: "fsrc TYPE --help is the manual of a source. A TYPE that is not listed is the program fsrc-TYPE on PATH.",
 }
 
 // outputs is where events go. It is the process's, not the source's.
@@ -45,7 +45,7 @@ func main() { os.Exit(cli.Main("fsrc", os.Args[1:], run)) }
 func run(ctx, stop context.Context, args []string) error {
 	var out outputs
 	var common source.Common
-	cmd, err := cli.Parse(program, all.Catalog, args,
+	cmd, err := cli.Parse(program, all.For(cli.Type(args)), args,
 		cli.Group{Title: "Every source", Options: &common},
 		cli.Group{Title: "Where events go", Options: &out, Command: true})
 	if err != nil {

@@ -75,8 +75,15 @@ func (c Catalog[O]) Find(kind, typ string) (Spec[O], error) {
 	if near := fault.Closest(typ, names); near != "" {
 		return Spec[O]{}, fault.Hint(err, "did you mean %s?", near)
 	}
-	return Spec[O]{}, fault.Hint(err, "the %s types are %s", kind, strings.Join(c.Names(), ", "))
+	types := strings.Join(c.Names(), ", ")
+	if command, ok := commands[kind]; ok {
+		types += ", and TYPE of a program " + command + "-TYPE on PATH"
+	}
+	return Spec[O]{}, fault.Hint(err, "the %s types are %s", kind, types)
 }
+
+// commands are those that look for programs of the types that are not built in.
+var commands = map[string]string{"source": "fsrc", "sink": "fsink"}
 
 // Names returns the components' names in order.
 func (c Catalog[O]) Names() []string {

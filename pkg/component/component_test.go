@@ -32,8 +32,8 @@ func TestFindSaysWhatWasMeant(t *testing.T) {
 		want []string
 	}{
 		{"netcta", []string{`error: unknown source type "netcta"`, "hint: did you mean netcat?"}},
-		{"", []string{`error: unknown source type ""`, "hint: the source types are netcat, stdin"}},
-		{"mongodb", []string{`error: unknown source type "mongodb"`, "hint: the source types are netcat, stdin"}},
+		{"", []string{`error: unknown source type ""`, "hint: the source types are netcat, stdin, and TYPE of a program fsrc-TYPE on PATH"}},
+		{"mongodb", []string{`error: unknown source type "mongodb"`, "hint: the source types are netcat, stdin, and TYPE of a program fsrc-TYPE on PATH"}},
 	} {
 		if _, err := catalog.Find("source", tt.typ); !slices.Equal(fault.Lines(err), tt.want) {
 			t.Errorf("Find(%q): got %q; want %q", tt.typ, fault.Lines(err), tt.want)
