@@ -147,8 +147,8 @@ func TestKilledInAPipeline(t *testing.T) {
 	kills, done := 0, 0
 	for done < all {
 		in, to := lines(t, filepath.Join(dir, "in"), done+1, all), create(t, out)
-		fsrc := command(t, "fsrc", "stdin", "--batchSize", "100", "--ack=require")
-		fchan := command(t, "fchan", "file", store, "--transactionCapacity", "300", "--ack=require")
+		fsrc := command(t, "fsrc", "stdin", "--batchSize", "100")
+		fchan := command(t, "fchan", "file", store, "--transactionCapacity", "300")
 		fsink := command(t, "fsink", "stdout")
 		pipeline(t, in, to, fsrc, fchan, fsink)
 		in.Close()
