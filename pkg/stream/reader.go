@@ -28,7 +28,6 @@ type Reader struct {
 
 	ctx    context.Context // done when the reader was closed
 	cancel context.CancelFunc
-	ended  chan struct{} // closed when nothing of it runs any more
 }
 
 // Delivery is one batch that was read. It must be answered, once: Commit when
@@ -50,7 +49,7 @@ type Delivery struct {
 }
 
 func newReader(bounds Bounds) *Reader {
-	r := &Reader{bounds: bounds.orDefaults(), ended: make(chan struct{})}
+	r := &Reader{bounds: bounds.orDefaults()}
 	r.queue = make(chan *Delivery, r.bounds.WindowBatches)
 	r.room.L = &r.mu
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -60,7 +59,6 @@ func newReader(bounds Bounds) *Reader {
 // run runs read, which passes deliveries on until the stream ends.
 func (r *Reader) run(read func() error) {
 	go func() {
-		defer close(r.ended)
 		err := read()
 		if r.ctx.Err() != nil {
 			err = ErrClosed

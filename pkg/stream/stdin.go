@@ -57,7 +57,8 @@ func (s *stdin) read() error {
 // at its end.
 func (s *stdin) segment(from *bufio.Reader) (more bool, err error) {
 	var conn *net.UnixConn
-	if name, ok := pipeAddr(s.file); ok {
+	// What was read ahead is the next writer's: it did not wait for us to call.
+	if name, ok := pipeAddr(s.file); ok && from.Buffered() == 0 {
 		conn = call(s.ctx, s.file, name, s.hello)
 	}
 	_, err = from.Peek(1)

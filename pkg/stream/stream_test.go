@@ -151,6 +151,41 @@ func TestWritersFollowOneAnother(t *testing.T) {
 	wantEnd(t, r, io.EOF)
 }
 
+// TestStreamsThatComeTogether writes two streams to a pipe at once, as cat does
+// with two files, and leaves it open.
+func TestStreamsThatComeTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "frames")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := stdout(t, f, stream.StdoutOptions{Format: stream.Frame})
+	if err := w.Send(batch("a"), true).Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	frames, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, out := pipe(t)
+	r := stdin(t, in)
+	if _, err := out.Write(slices.Concat(frames, frames)); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		d := next(t, r) // hangs if the second is only looked at when more comes
+		if got := bodies(d.Batch); !slices.Equal(got, []string{"a"}) {
+			t.Errorf("got %q; want a", got)
+		}
+		d.Commit()
+	}
+	out.Close()
+	wantEnd(t, r, io.EOF)
+}
+
 func TestTwoWritersAtOnceAreRefused(t *testing.T) {
 	_, out := pipe(t)
 	ctx, cancel := context.WithCancel(t.Context())
