@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"slices"
 
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/stream"
@@ -77,9 +78,5 @@ func cut(b *event.Batch, most int) []*event.Batch {
 	if most == 0 || b.Len() <= most {
 		return []*event.Batch{b}
 	}
-	var parts []*event.Batch
-	for part := range b.Split(most) {
-		parts = append(parts, part.Clone())
-	}
-	return parts
+	return slices.Collect(b.Split(most))
 }
