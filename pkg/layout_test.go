@@ -26,7 +26,7 @@ var mayImport = []struct {
 	{"event", "", ""},
 	{"fault", "", ""},
 	{"option", "fault", "golang.org/x/text"},
-	{"component", "fault", ""},
+	{"component", "fault", "github.com/rs/zerolog"},
 	{"eventjson", "event fault", ""},
 	{"eventtext", "event", ""},
 	{"flumeconf", "fault", ""},

@@ -15,16 +15,9 @@ import (
 	"github.com/flumekit/flumekit/pkg/stream"
 )
 
-// output is how events are written to standard output. It is the process's, not
-// the channel's.
-type output struct {
-	Format string `name:"format" enum:"auto,frame,json,text,avro" default:"auto" help:"Form of the events on standard output. auto is frames to a command of ours, text to a terminal, JSON lines otherwise."`
-	Ack    string `name:"ack" enum:"auto,require,off" default:"auto" help:"require: fail unless the reader of standard output acknowledges. off: do not look for one that does."`
-}
-
 // filter runs a channel from standard input to standard output. It ends when the
 // input has and all of it is delivered.
-func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options], out output) error {
+func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options], out stream.Output) error {
 	access, err := channel.Enter(ctx, cmd.Options, jetstream.Open)
 	if err != nil {
 		return err
@@ -61,8 +54,8 @@ func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options], out ou
 
 // deliver writes what is taken to standard output until last is done and the
 // channel is empty.
-func deliver(ctx context.Context, access *channel.Access, last context.Context, how output) error {
-	out, err := how.open(ctx)
+func deliver(ctx context.Context, access *channel.Access, last context.Context, how stream.Output) error {
+	out, err := openStdout(ctx, how)
 	if err != nil {
 		return err
 	}
@@ -73,15 +66,10 @@ func deliver(ctx context.Context, access *channel.Access, last context.Context, 
 	return out.Close(ctx)
 }
 
-// open finds out who reads standard output.
-func (o *output) open(ctx context.Context) (*stream.Writer, error) {
+// openStdout finds out who reads standard output.
+func openStdout(ctx context.Context, out stream.Output) (*stream.Writer, error) {
 	log := zerolog.Ctx(ctx)
-	return stream.OpenStdout(ctx, os.Stdout, stream.StdoutOptions{
-		Name:   component.Name(ctx),
-		Format: stream.Format(o.Format),
-		Ack:    stream.Ack(o.Ack),
-		Notice: func(text string) { cli.Notice(log).Msg(text) },
-	})
+	return out.Open(ctx, component.Name(ctx), func(text string) { component.Notice(log).Msg(text) })
 }
 
 // held returns how many events this process's own channel holds, -1 if it is

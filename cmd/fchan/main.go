@@ -9,6 +9,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/channel/all"
 	"github.com/flumekit/flumekit/pkg/cli"
+	"github.com/flumekit/flumekit/pkg/stream"
 )
 
 var program = cli.Program{
@@ -40,7 +41,7 @@ func run(ctx, stop context.Context, args []string) error {
 		}
 	}
 	var serving serverOptions
-	var out output
+	var out stream.Output
 	cmd, err := cli.Parse(program, all.Catalog, args,
 		cli.Group{Title: "Who puts and takes", Options: &serving, Command: true},
 		cli.Group{Title: "Where events go", Options: &out, Command: true})

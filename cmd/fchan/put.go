@@ -65,7 +65,7 @@ func runPut(ctx, stop context.Context, args []string) error {
 	if err != nil {
 		err = fmt.Errorf("putting events: %w", err)
 	}
-	cli.Notice(zerolog.Ctx(ctx)).Int64("committed", put).Msg("Events")
+	component.Notice(zerolog.Ctx(ctx)).Int64("committed", put).Msg("Events")
 	return errors.Join(err, access.Close())
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/stream"
 )
 
 //go:embed take.go
@@ -46,7 +47,7 @@ type takeOptions struct {
 
 func runTake(ctx, stop context.Context, args []string) error {
 	var taking takeOptions
-	var out output
+	var out stream.Output
 	cmd, err := cli.Parse(program, takeCatalog, args,
 		cli.Group{Title: "Taking", Options: &taking, Command: true},
 		cli.Group{Title: "Where events go", Options: &out, Command: true})
@@ -60,7 +61,7 @@ func runTake(ctx, stop context.Context, args []string) error {
 	}
 	delivered, err := take(ctx, stop, access, taking.Once, out)
 	if taking.Once || err != nil {
-		cli.Notice(zerolog.Ctx(ctx)).Int64("delivered", delivered).Msg("Events")
+		component.Notice(zerolog.Ctx(ctx)).Int64("delivered", delivered).Msg("Events")
 	}
 	if err != nil {
 		err = fmt.Errorf("%w; what is not delivered is safe in the channel", err)
@@ -70,8 +71,8 @@ func runTake(ctx, stop context.Context, args []string) error {
 }
 
 // take delivers to standard output until the channel is empty, or with stop.
-func take(ctx, stop context.Context, access *channel.Access, once bool, how output) (int64, error) {
-	out, err := how.open(ctx)
+func take(ctx, stop context.Context, access *channel.Access, once bool, how stream.Output) (int64, error) {
+	out, err := openStdout(ctx, how)
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/cli"
+	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/sink"
 	"github.com/flumekit/flumekit/pkg/sink/all"
 	"github.com/flumekit/flumekit/pkg/stream"
@@ -66,7 +67,7 @@ func run(ctx, stop context.Context, args []string) error {
 	}
 	counts, err := sink.Run(stop, ctx, k, reader, maxEvents)
 	if in.Once || err != nil {
-		cli.Notice(log).Int64("delivered", counts.Delivered).Int64("failures", counts.Failures).Msg("Events")
+		component.Notice(log).Int64("delivered", counts.Delivered).Int64("failures", counts.Failures).Msg("Events")
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/cli"
+	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/source"
 	"github.com/flumekit/flumekit/pkg/source/all"
@@ -33,11 +34,10 @@ var program = cli.Program{
 
 // outputs is where events go. It is the process's, not the source's.
 type outputs struct {
-	Channel   []string `name:"channel" sep:"none" placeholder:"NAME=ADDR" help:"Put into the channel that listens at ADDR (unix:PATH), under the name that the selector knows. May be given several times. Without it events go to standard output."`
-	Format    string   `name:"format" enum:"auto,frame,json,text,avro" default:"auto" help:"Form of the events on standard output. auto is frames to a command of ours, text to a terminal, JSON lines otherwise."`
-	Ack       string   `name:"ack" enum:"auto,require,off" default:"auto" help:"require: fail unless the reader of standard output acknowledges. off: do not look for one that does."`
-	Once      bool     `name:"once" help:"Read what is there, wait until it is committed, end."`
-	ReadyFile string   `name:"ready-file" placeholder:"FILE" help:"Write the address that the source listens on to this file, once it does."`
+	Channel   []string      `name:"channel" sep:"none" placeholder:"NAME=ADDR" help:"Put into the channel that listens at ADDR (unix:PATH), under the name that the selector knows. May be given several times. Without it events go to standard output."`
+	Stdout    stream.Output `embed:""`
+	Once      bool          `name:"once" help:"Read what is there, wait until it is committed, end."`
+	ReadyFile string        `name:"ready-file" placeholder:"FILE" help:"Write the address that the source listens on to this file, once it does."`
 }
 
 func main() { os.Exit(cli.Main("fsrc", os.Args[1:], run)) }
@@ -84,7 +84,7 @@ func run(ctx, stop context.Context, args []string) error {
 	}
 	counts, err := source.Run(stop, ctx, src, flow)
 	if out.Once || err != nil {
-		cli.Notice(log).Int64("received", counts.Received).Int64("accepted", counts.Accepted).
+		component.Notice(log).Int64("received", counts.Received).Int64("accepted", counts.Accepted).
 			Int64("dropped", counts.Dropped).Int64("refused", counts.Refused).Msg("Events")
 	}
 	return err
@@ -112,12 +112,7 @@ func (o *outputs) channels() (names, addrs []string, err error) {
 // open connects to the channels, or finds out who reads standard output.
 func (o *outputs) open(ctx context.Context, name string, addrs []string, log *zerolog.Logger) ([]*stream.Writer, error) {
 	if len(addrs) == 0 {
-		w, err := stream.OpenStdout(ctx, os.Stdout, stream.StdoutOptions{
-			Name:   name,
-			Format: stream.Format(o.Format),
-			Ack:    stream.Ack(o.Ack),
-			Notice: func(text string) { cli.Notice(log).Msg(text) },
-		})
+		w, err := o.Stdout.Open(ctx, name, func(text string) { component.Notice(log).Msg(text) })
 		return []*stream.Writer{w}, err
 	}
 	var writers []*stream.Writer

@@ -128,8 +128,8 @@ func (a *Access) announce(c *Channel, where string, options Options) {
 	if where != "" {
 		kind += " " + where
 	}
-	a.log.Log().Str(zerolog.LevelFieldName, zerolog.InfoLevel.String()).
-		Msgf("channel %s: %s, capacity %d events, %d held", kind, options.Policy(), c.limits.Events, c.Len())
+	component.Notice(a.log).Msgf("channel %s: %s, capacity %d events, %d held",
+		kind, options.Policy(), c.limits.Events, c.Len())
 }
 
 // await takes the directory over when its owner ends.

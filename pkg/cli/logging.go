@@ -45,12 +45,6 @@ func (l Logging) Logger(w io.Writer, name string) zerolog.Logger {
 	return logger
 }
 
-// Notice begins a log line that the user sees whatever the level is: a guarantee
-// that is given or cannot be, the sum at the end.
-func Notice(log *zerolog.Logger) *zerolog.Event {
-	return log.Log().Str(zerolog.LevelFieldName, zerolog.InfoLevel.String())
-}
-
 // stampLayout is RFC 3339 with the milliseconds that Flume's lines have;
 // zerolog's own time stamps have whole seconds.
 const stampLayout = "2006-01-02T15:04:05.000Z07:00"

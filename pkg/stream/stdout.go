@@ -41,6 +41,19 @@ type StdoutOptions struct {
 	Notice func(text string)
 }
 
+// Output is the options of a command that writes events to standard output, as
+// package cli reads them.
+type Output struct {
+	Format string `name:"format" enum:"auto,frame,json,text,avro" default:"auto" help:"Form of the events on standard output. auto is frames to a command of ours, text to a terminal, JSON lines otherwise."`
+	Ack    string `name:"ack" enum:"auto,require,off" default:"auto" help:"require: fail unless the reader of standard output acknowledges. off: do not look for one that does."`
+}
+
+// Open is OpenStdout for standard output itself, with these options. name is the
+// component's; notice is called as StdoutOptions has it.
+func (o Output) Open(ctx context.Context, name string, notice func(text string)) (*Writer, error) {
+	return OpenStdout(ctx, os.Stdout, StdoutOptions{Name: name, Format: Format(o.Format), Ack: Ack(o.Ack), Notice: notice})
+}
+
 // OpenStdout returns a Writer on f, which is standard output or a file like it.
 // It finds out who reads: see the package comment. ctx bounds the wait for the
 // reader. The Writer closes f.

@@ -97,9 +97,7 @@ func (o *Options) Open(ctx context.Context) (sink.Sink, error) {
 		Format: stream.Auto,
 		Ack:    stream.AckAuto,
 		Notice: func(string) {
-			// It is seen whatever the level is.
-			zerolog.Ctx(ctx).Log().Str(zerolog.LevelFieldName, zerolog.InfoLevel.String()).
-				Msgf("plug-in %s does not acknowledge: what was written to it counts as delivered", o.program.Name)
+			component.Notice(zerolog.Ctx(ctx)).Msgf("plug-in %s does not acknowledge: what was written to it counts as delivered", o.program.Name)
 		},
 	})
 	if err != nil {
