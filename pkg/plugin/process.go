@@ -14,6 +14,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/flumeconf"
+	"github.com/flumekit/flumekit/pkg/procgroup"
 )
 
 // Grace is how long a plug-in has to end after SIGTERM, before SIGKILL.
@@ -53,7 +54,7 @@ func Start(c Call) (*Process, error) {
 		cmd.Stdout = c.Stdout
 	}
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = ownGroup()
+	cmd.SysProcAttr = procgroup.Leader()
 	var properties []byte
 	var w *os.File
 	if len(c.Properties) > 0 {
@@ -84,7 +85,7 @@ func Start(c Call) (*Process, error) {
 
 // live starts the plug-in and waits for its end. Both are done on one thread,
 // kept for as long as the plug-in runs, because the kernel takes the end of the
-// thread that has started it for the end of its parent (see ownGroup).
+// thread that has started it for the end of its parent (see procgroup.Leader).
 func (p *Process) live(cmd *exec.Cmd, w *os.File, properties []byte, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -145,7 +146,7 @@ func (p *Process) Terminate(done <-chan struct{}) {
 // they have all ended.
 func (p *Process) Kill() { p.signal(syscall.SIGKILL) }
 
-func (p *Process) signal(s syscall.Signal) { syscall.Kill(-p.pid, s) }
+func (p *Process) signal(s syscall.Signal) { procgroup.Signal(p.pid, s) }
 
 // Ended is closed when the plug-in has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }

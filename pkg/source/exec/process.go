@@ -15,6 +15,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/text/transform"
+
+	"github.com/flumekit/flumekit/pkg/procgroup"
 )
 
 const (
@@ -51,7 +53,7 @@ func start(ctx context.Context, opt *Options, args []string) (*process, error) {
 		said:      make(chan string, 1),
 	}
 	cmd := osexec.Command(args[0], args[1:]...)
-	cmd.SysProcAttr = ownGroup()
+	cmd.SysProcAttr = procgroup.Leader()
 	// As Flume has it, standard input is a pipe that nothing is written to:
 	// a command that reads it waits and does not see an end.
 	if _, err := cmd.StdinPipe(); err != nil {
@@ -95,7 +97,7 @@ func attach(output *io.Writer) (*os.File, error) {
 
 // live starts the command and waits for its exit. Both are done on one thread,
 // kept for as long as the command runs, because the kernel takes the end of the
-// thread that has started it for the end of its parent (see ownGroup).
+// thread that has started it for the end of its parent (see procgroup.Leader).
 func (p *process) live(cmd *osexec.Cmd, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -186,7 +188,7 @@ func (p *process) signal(s syscall.Signal) {
 	select {
 	case <-p.ended: // its number may be another's by now
 	default:
-		syscall.Kill(-p.pid, s) // it fails if all have ended
+		procgroup.Signal(p.pid, s)
 	}
 }
 
