@@ -50,9 +50,9 @@ var mayImport = []struct {
 	{"sink/*", "sink component event eventjson eventtext lineout option fault serializer", "github.com/rs/zerolog golang.org/x/sys"},
 	{"channel", "component event fault option stream", "github.com/rs/zerolog golang.org/x/sys"},
 	{"channel/all", "component channel channel/...", ""},
-	{"channel/jetstream", "channel event fault", "github.com/nats-io/nats-server/v2 github.com/nats-io/nats.go github.com/rs/zerolog"},
+	{"channel/embedded", "channel event fault", "github.com/nats-io/nats-server/v2 github.com/nats-io/nats.go github.com/rs/zerolog"},
 	{"channel/channeltest", "channel event fault", "github.com/rs/zerolog go.uber.org/goleak pgregory.net/rapid"},
-	{"channel/*", "channel channel/jetstream component event option fault", "github.com/rs/zerolog golang.org/x/sys"},
+	{"channel/*", "channel component event option fault", "github.com/rs/zerolog golang.org/x/sys"},
 	{"agent", "fault flumeconf stream", "github.com/rs/zerolog golang.org/x/sys"},
 }
 

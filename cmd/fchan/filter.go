@@ -8,7 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/fault"
@@ -18,7 +18,7 @@ import (
 // filter runs a channel from standard input to standard output. It ends when the
 // input has and all of it is delivered.
 func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options], out stream.Output) error {
-	access, err := channel.Enter(ctx, cmd.Options, jetstream.Open)
+	access, err := channel.Enter(ctx, cmd.Options, embedded.Open)
 	if err != nil {
 		return err
 	}

@@ -31,8 +31,8 @@ func tuneMemory(ctx context.Context, options channel.Options, access *channel.Ac
 		return
 	}
 	debug.SetMemoryLimit(memoryLimit)
-	c := access.Channel()
-	if _, onDisk := options.(channel.Located); onDisk || c == nil {
+	c, ok := access.Channel().(interface{ Bytes() int64 })
+	if _, onDisk := options.(channel.Located); onDisk || !ok {
 		return
 	}
 	go func() {

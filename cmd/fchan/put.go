@@ -24,7 +24,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/channel/file"
-	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/fault"
@@ -79,7 +79,7 @@ func reach(ctx context.Context, options *file.Options) (*channel.Access, error) 
 		return channel.Dial(ctx, addr), nil
 	}
 	options.Dir = dir
-	access, err := channel.Enter(ctx, options, jetstream.Open)
+	access, err := channel.Enter(ctx, options, embedded.Open)
 	if err == nil {
 		tuneMemory(ctx, options, access)
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/stream"
@@ -25,7 +25,7 @@ func serve(ctx, stop context.Context, cmd *cli.Command[channel.Options], addr st
 	if err != nil {
 		return fault.WithStatus(fmt.Errorf("--listen: %w", err), fault.Usage)
 	}
-	access, err := channel.Enter(ctx, cmd.Options, jetstream.Open)
+	access, err := channel.Enter(ctx, cmd.Options, embedded.Open)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func serve(ctx, stop context.Context, cmd *cli.Command[channel.Options], addr st
 		err := fault.Hint(errors.New("another process has the channel's directory already"), "end that one, or give this channel a directory of its own")
 		return errors.Join(err, access.Close())
 	}
-	server, err := c.Listen(ctx, path, cmd.Name)
+	server, err := channel.Listen(ctx, c, path, cmd.Name)
 	if err != nil {
 		return errors.Join(err, access.Close())
 	}
@@ -43,7 +43,9 @@ func serve(ctx, stop context.Context, cmd *cli.Command[channel.Options], addr st
 	case <-stop.Done():
 		server.StopPuts()
 		access.StopPuts()
-		c.Drain(ctx)
+		if d, ok := c.(channel.Drainer); ok {
+			d.Drain(ctx)
+		}
 	case <-c.Failed():
 		err = c.Err()
 	}

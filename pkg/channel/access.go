@@ -28,11 +28,11 @@ type Access struct {
 	broken  context.Context // done when the channel is of no use any more
 	waiting sync.WaitGroup  // for the directory
 
-	channel *Channel // this process's own from the start
-	server  *Server  // its directory's socket
+	channel Channel // this process's own from the start
+	server  *Server // its directory's socket
 
 	mu       sync.Mutex
-	heir     *Channel // the channel that this process took over
+	heir     Channel // the channel that this process took over
 	heirs    *Server
 	takeover context.CancelFunc
 }
@@ -92,13 +92,13 @@ func newAccess(ctx context.Context) *Access {
 }
 
 // own notes that c is this process's from the start.
-func (a *Access) own(c *Channel) {
+func (a *Access) own(c Channel) {
 	a.channel = c
 	a.watch(c)
 }
 
 // watch makes the failure of c that of the access.
-func (a *Access) watch(c *Channel) {
+func (a *Access) watch(c Channel) {
 	go func() {
 		select {
 		case <-c.Failed():
@@ -109,13 +109,13 @@ func (a *Access) watch(c *Channel) {
 }
 
 // openIn opens the channel in a directory of this process's and serves it there.
-func (a *Access) openIn(ctx context.Context, dir *Dir, options Located, open OpenStore) (*Channel, *Server, error) {
+func (a *Access) openIn(ctx context.Context, dir *Dir, options Located, open OpenStore) (Channel, *Server, error) {
 	c, err := options.OpenIn(ctx, dir, open)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening the channel in %s: %w", dir.Path(), err)
 	}
 	a.announce(c, dir.Path(), options)
-	server, err := c.Listen(ctx, a.socket.Path(), a.name)
+	server, err := Listen(ctx, c, a.socket.Path(), a.name)
 	if err != nil {
 		return nil, nil, errors.Join(err, c.Close())
 	}
@@ -123,13 +123,16 @@ func (a *Access) openIn(ctx context.Context, dir *Dir, options Located, open Ope
 }
 
 // announce says which policy is in force, whatever the level of the log is.
-func (a *Access) announce(c *Channel, where string, options Options) {
+func (a *Access) announce(c Channel, where string, options Options) {
 	kind := options.Kind()
 	if where != "" {
 		kind += " " + where
 	}
-	component.Notice(a.log).Msgf("channel %s: %s, capacity %d events, %d held",
-		kind, options.Policy(), c.limits.Events, c.Len())
+	held := ""
+	if n := c.Len(); n >= 0 {
+		held = fmt.Sprintf(", %d held", n)
+	}
+	component.Notice(a.log).Msgf("channel %s: %s%s", kind, options.Policy(), held)
 }
 
 // await takes the directory over when its owner ends.
@@ -155,7 +158,7 @@ func (a *Access) await(ctx context.Context, path string, options Located, open O
 
 // Channel returns the channel if it is this process's own from the start, else
 // nil.
-func (a *Access) Channel() *Channel { return a.channel }
+func (a *Access) Channel() Channel { return a.channel }
 
 // with returns a context that is also done when the channel is of no use any
 // more.
@@ -168,13 +171,13 @@ func (a *Access) with(ctx context.Context) (context.Context, context.CancelCause
 	}
 }
 
-// Put puts all that from brings into the channel. It returns as Channel.Feed
+// Put puts all that from brings into the channel. It returns as Feed
 // and Relay do.
 func (a *Access) Put(ctx context.Context, from *stream.Reader) (int64, error) {
 	ctx, cancel := a.with(ctx)
 	defer cancel(nil)
 	if a.channel != nil {
-		n, err := a.channel.Feed(ctx, from)
+		n, err := Feed(ctx, a.channel, from)
 		return n, because(ctx, err)
 	}
 	to, err := stream.DialPut(ctx, a.addr, a.name)
@@ -190,7 +193,7 @@ func (a *Access) Put(ctx context.Context, from *stream.Reader) (int64, error) {
 }
 
 // Take delivers what is in the channel to to, until last is done and the channel
-// is empty. It returns as Taker.Deliver does.
+// is empty. It returns as Deliver does.
 func (a *Access) Take(ctx, last context.Context, to *stream.Writer) (int64, error) {
 	ctx, cancel := a.with(ctx)
 	defer cancel(nil)
@@ -198,7 +201,7 @@ func (a *Access) Take(ctx, last context.Context, to *stream.Writer) (int64, erro
 		taker := a.channel.Taker()
 		defer taker.Close()
 		defer context.AfterFunc(last, taker.Last)()
-		n, err := taker.Deliver(ctx, to)
+		n, err := Deliver(ctx, taker, to)
 		return n, because(ctx, err)
 	}
 	// A client says when it connects whether it is to be the last. What it
@@ -262,7 +265,7 @@ func (a *Access) Close() error {
 		s.StopPuts()
 		s.Close()
 	}
-	for _, c := range []*Channel{a.channel, a.heir} {
+	for _, c := range []Channel{a.channel, a.heir} {
 		if c != nil {
 			err = errors.Join(err, c.Close())
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // loadBacklog reads ahead of the takers what lies in the store only.
-func (c *Channel) loadBacklog() {
+func (c *Queue) loadBacklog() {
 	for {
 		from := c.wantLoad()
 		if from == 0 {
@@ -35,7 +35,7 @@ func (c *Channel) loadBacklog() {
 
 // wantLoad waits until something should be loaded and returns from where; 0
 // when the channel ends.
-func (c *Channel) wantLoad() uint64 {
+func (c *Queue) wantLoad() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
@@ -56,7 +56,7 @@ func (c *Channel) wantLoad() uint64 {
 }
 
 // load reads messages from the store, none of them missing.
-func (c *Channel) load(from uint64) ([]*entry, error) {
+func (c *Queue) load(from uint64) ([]*entry, error) {
 	read, err := c.store.Read(c.ctx, from, readBytes)
 	if err != nil {
 		return nil, err

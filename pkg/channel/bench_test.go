@@ -60,7 +60,7 @@ func BenchmarkRawSync(b *testing.B) {
 }
 
 // drain takes and commits all that is put until the benchmark is over.
-func drain(b *testing.B, c *channel.Channel) {
+func drain(b *testing.B, c channel.Channel) {
 	taker := c.Taker()
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -98,7 +98,7 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-func benchChannel(b *testing.B, kind string) *channel.Channel {
+func benchChannel(b *testing.B, kind string) channel.Channel {
 	dir := ""
 	if kind == "file" {
 		dir = benchDir(b)

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/event"
 )
 
@@ -22,6 +22,16 @@ import (
 type counted struct {
 	channel.Store
 	appends atomic.Int64
+}
+
+func (s *counted) open(ctx context.Context, conf channel.StoreConfig) (store channel.Store, err error) {
+	s.Store, err = embedded.Open(ctx, conf)
+	return s, err
+}
+
+func (s *counted) openRemover(ctx context.Context, conf channel.StoreConfig) (channel.Store, error) {
+	_, err := s.open(ctx, conf)
+	return s.Store, err
 }
 
 func (s *counted) Append(ctx context.Context, data []byte, totals channel.Totals) (uint64, error) {
@@ -37,15 +47,14 @@ var limits = channel.Limits{
 }
 
 // openAt opens a channel in dir, in memory if that is "".
-func openAt(t testing.TB, dir string, limits channel.Limits) (*channel.Channel, *counted) {
+func openAt(t testing.TB, dir string, limits channel.Limits) (*channel.Queue, *counted) {
 	t.Helper()
 	conf := channel.Config{Limits: limits, TrimBytes: 4 << 20}
-	store := new(counted)
 	if dir != "" {
 		conf.Dir, conf.TrimBytes = lock(t, dir), 64<<20
 	}
-	store.Store = openStore(t, dir)
-	c, err := channel.Open(t.Context(), store, conf)
+	store := new(counted)
+	c, err := channel.OpenQueue(t.Context(), store.open, conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,15 +70,6 @@ func lock(t testing.TB, path string) *channel.Dir {
 	return dir
 }
 
-func openStore(t testing.TB, dir string) channel.Store {
-	t.Helper()
-	store, err := jetstream.Open(t.Context(), channel.StoreConfig{Dir: storeDir(dir)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store
-}
-
 func storeDir(dir string) string {
 	if dir == "" {
 		return ""
@@ -77,7 +77,7 @@ func storeDir(dir string) string {
 	return filepath.Join(dir, "store")
 }
 
-func open(t testing.TB, dir string, limits channel.Limits) (*channel.Channel, *counted) {
+func open(t testing.TB, dir string, limits channel.Limits) (*channel.Queue, *counted) {
 	c, store := openAt(t, dir, limits)
 	t.Cleanup(func() {
 		if err := c.Close(); err != nil {
@@ -104,17 +104,17 @@ func bodies(b *event.Batch) string {
 }
 
 // put commits b and returns the reason if it was refused.
-func put(p *channel.Putter, b *event.Batch, wait bool) error {
+func put(p channel.Putter, b *event.Batch, wait bool) error {
 	return <-begin(p, b, wait)
 }
 
-func begin(p *channel.Putter, b *event.Batch, wait bool) <-chan error {
+func begin(p channel.Putter, b *event.Batch, wait bool) <-chan error {
 	done := make(chan error, 1)
 	p.Put(b, wait, func(err error) { done <- err })
 	return done
 }
 
-func take(t testing.TB, from *channel.Taker) *channel.Take {
+func take(t testing.TB, from channel.Taker) channel.Take {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -125,16 +125,16 @@ func take(t testing.TB, from *channel.Taker) *channel.Take {
 	return got
 }
 
-func wantTake(t testing.TB, from *channel.Taker, want string) *channel.Take {
+func wantTake(t testing.TB, from channel.Taker, want string) channel.Take {
 	t.Helper()
 	got := take(t, from)
-	if text := bodies(got.Batch); text != want {
+	if text := bodies(got.Batch()); text != want {
 		t.Fatalf("took %q; want %q", text, want)
 	}
 	return got
 }
 
-func commit(t testing.TB, take *channel.Take) {
+func commit(t testing.TB, take channel.Take) {
 	t.Helper()
 	if err := take.Commit(); err != nil {
 		t.Fatal(err)
@@ -166,7 +166,7 @@ func TestGroupCommit(t *testing.T) {
 	next := make(map[string]int)
 	for n := 0; n < putters*each; {
 		got := take(t, taker)
-		for e := range got.Batch.All() {
+		for e := range got.Batch().All() {
 			who, number, _ := strings.Cut(string(e.Body), ".")
 			if want := fmt.Sprint(next[who]); number != want {
 				t.Fatalf("putter %s: took put %s; want %s", who, number, want)
@@ -228,7 +228,7 @@ func TestOpenRefusesAStoreThatEndsTooEarly(t *testing.T) {
 	if err := os.RemoveAll(storeDir(dir)); err != nil {
 		t.Fatal(err)
 	}
-	_, err := channel.Open(t.Context(), openStore(t, dir), channel.Config{Limits: limits, Dir: lock(t, dir)})
+	_, err := channel.OpenQueue(t.Context(), embedded.Open, channel.Config{Limits: limits, Dir: lock(t, dir)})
 	want := "the store ends at message 0, but 3 were committed: messages 1 to 3 are missing from the store, which held 6 events"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v; want %s", err, want)
@@ -251,7 +251,7 @@ func TestOpenGoesOnWithoutWhatItMayLose(t *testing.T) {
 	if err := os.RemoveAll(storeDir(dir)); err != nil {
 		t.Fatal(err)
 	}
-	c, err := channel.Open(t.Context(), openStore(t, dir), channel.Config{Limits: limits, Dir: lock(t, dir), MayLose: true})
+	c, err := channel.OpenQueue(t.Context(), embedded.Open, channel.Config{Limits: limits, Dir: lock(t, dir), MayLose: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,8 +284,8 @@ func TestFailedStoreEndsTheChannel(t *testing.T) {
 // TestStuckTakerDoesNotPileUpMemory has one taker hold the first message while
 // another takes a great deal: what it took must leave the store.
 func TestStuckTakerDoesNotPileUpMemory(t *testing.T) {
-	store := openStore(t, "")
-	c, err := channel.Open(t.Context(), store, channel.Config{Limits: limits, TrimBytes: 100_000})
+	store := new(counted)
+	c, err := channel.OpenQueue(t.Context(), store.openRemover, channel.Config{Limits: limits, TrimBytes: 100_000})
 	if err != nil {
 		t.Fatal(err)
 	}

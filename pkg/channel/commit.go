@@ -8,7 +8,7 @@ import (
 
 // commitPuts appends what was admitted, one message at a time. The puts that
 // arrive while a message is on its way to the disk are the next message.
-func (c *Channel) commitPuts() {
+func (c *Queue) commitPuts() {
 	var group []*put
 	for {
 		group = c.gather(group[:0])
@@ -25,7 +25,7 @@ func (c *Channel) commitPuts() {
 
 // gather waits for puts and returns those for one message; none when the
 // channel is closed and all that was admitted is committed.
-func (c *Channel) gather(group []*put) []*put {
+func (c *Queue) gather(group []*put) []*put {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.admitted) == 0 {
@@ -55,7 +55,7 @@ func (c *Channel) gather(group []*put) []*put {
 }
 
 // commit appends the group's events as one message.
-func (c *Channel) commit(group []*put) error {
+func (c *Queue) commit(group []*put) error {
 	c.mu.Lock()
 	err, totals := c.err, c.pos.putTotals
 	c.mu.Unlock()

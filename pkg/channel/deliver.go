@@ -16,12 +16,12 @@ const refusalPause = 100 * time.Millisecond
 // reader has, and returns the number of events that were committed. It returns
 // nil when Take says io.EOF, the cause when ctx is done, and the writer's error
 // if that ends first; in any case once all that was sent is answered.
-func (t *Taker) Deliver(ctx context.Context, to *stream.Writer) (delivered int64, err error) {
+func Deliver(ctx context.Context, from Taker, to *stream.Writer) (delivered int64, err error) {
 	ctx, cancel := withWriter(ctx, to)
 	defer cancel(nil)
 	w := newWindow(to)
 	for {
-		take, err := t.Take(ctx)
+		take, err := from.Take(ctx)
 		if err != nil {
 			w.close()
 			switch {
@@ -32,8 +32,9 @@ func (t *Taker) Deliver(ctx context.Context, to *stream.Writer) (delivered int64
 			}
 			return delivered, err
 		}
-		events := int64(take.Batch.Len())
-		w.send(take.Batch, true, func(err error) {
+		batch := take.Batch()
+		events := int64(batch.Len())
+		w.send(batch, true, func(err error) {
 			if err == nil {
 				err = take.Commit()
 			}

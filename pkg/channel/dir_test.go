@@ -85,7 +85,7 @@ func TestDirSocketOfALongPath(t *testing.T) {
 	}
 	defer socket.Close()
 	c, _ := open(t, "", limits)
-	server, err := c.Listen(t.Context(), socket.Path(), "c1")
+	server, err := channel.Listen(t.Context(), c, socket.Path(), "c1")
 	if err != nil {
 		t.Fatal(err)
 	}

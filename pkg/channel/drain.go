@@ -9,10 +9,17 @@ import (
 // come back.
 const takerPatience = 2 * time.Second
 
-// Drain waits until the channel holds nothing, and reports whether it has come
-// to that. It has not if ctx is done first, the channel fails, or no taker has
-// been there for a while.
-func (c *Channel) Drain(ctx context.Context) bool {
+// Drainer is implemented by channels that can wait until their takers have taken
+// everything.
+type Drainer interface {
+	// Drain waits until the channel holds nothing, and reports whether it
+	// has come to that. It has not if ctx is done first, the channel fails,
+	// or no taker has been there for a while.
+	Drain(ctx context.Context) bool
+}
+
+// Drain implements Drainer.
+func (c *Queue) Drain(ctx context.Context) bool {
 	wake := func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -11,16 +11,16 @@ import (
 	"github.com/flumekit/flumekit/pkg/stream"
 )
 
-// Feed puts what from brings into the channel, answers each batch when it is
+// Feed puts what from brings into c, answers each batch when it is
 // committed or refused, and returns the number of events committed. It returns
 // nil at the clean end of the stream, once all of it is answered. When ctx is
 // done, or the stream breaks off, batches that still wait for room are given up
 // without an answer; their writer will bring them again.
-func (c *Channel) Feed(ctx context.Context, from *stream.Reader) (int64, error) {
+func Feed(ctx context.Context, c Channel, from *stream.Reader) (int64, error) {
 	p := c.Putter()
 	defer p.Close()
 	defer context.AfterFunc(ctx, p.Close)()
-	f := &feeding{}
+	f := &feeding{most: c.Bounds().MaxEvents}
 	for {
 		d, err := from.Next(ctx)
 		if err != nil {
@@ -41,16 +41,17 @@ func (c *Channel) Feed(ctx context.Context, from *stream.Reader) (int64, error) 
 }
 
 type feeding struct {
+	most      int            // events in one batch
 	under     sync.WaitGroup // batches that are not answered
 	committed atomic.Int64   // events
 	givenUp   atomic.Bool    // something was not answered
 }
 
 // put puts d, in parts if its writer does not know the channel's bounds.
-func (f *feeding) put(p *Putter, d *stream.Delivery) {
+func (f *feeding) put(p Putter, d *stream.Delivery) {
 	parts := []*event.Batch{d.Batch}
 	if d.Wait {
-		parts = cut(d.Batch, p.c.limits.Transaction)
+		parts = cut(d.Batch, f.most)
 	}
 	f.under.Add(1)
 	a := &answer{f: f, d: d}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/event"
 )
 
@@ -46,13 +46,9 @@ func victim(dir, round string) error {
 	if err != nil {
 		return err
 	}
-	store, err := jetstream.Open(context.Background(), channel.StoreConfig{Dir: d.Store()})
-	if err != nil {
-		return err
-	}
 	few := limits
 	few.Events = 500
-	c, err := channel.Open(context.Background(), store, channel.Config{Limits: few, Dir: d, TrimBytes: 50_000})
+	c, err := channel.OpenQueue(context.Background(), embedded.Open, channel.Config{Limits: few, Dir: d, TrimBytes: 50_000})
 	if err != nil {
 		return err
 	}
@@ -61,7 +57,7 @@ func victim(dir, round string) error {
 		go feed(c.Putter(), fmt.Sprintf("%s.%d", round, i), 1+i*i)
 	}
 	taker := c.Taker()
-	for held := []*channel.Take(nil); ; {
+	for held := []channel.Take(nil); ; {
 		take, err := taker.Take(context.Background())
 		if err != nil {
 			return err
@@ -73,18 +69,18 @@ func victim(dir, round string) error {
 		if rand.IntN(5) == 0 {
 			held[which].Return()
 		} else {
-			say("take", held[which].Batch)
+			say("take", held[which].Batch())
 			if err := held[which].Commit(); err != nil {
 				return err
 			}
-			say("commit", held[which].Batch)
+			say("commit", held[which].Batch())
 		}
 		held = append(held[:which], held[which+1:]...)
 	}
 }
 
 // feed keeps puts of some events each under way.
-func feed(p *channel.Putter, name string, each int) {
+func feed(p channel.Putter, name string, each int) {
 	room := make(chan struct{}, 3)
 	for n := 0; ; {
 		b := new(event.Batch)
@@ -183,7 +179,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for e := range take.Batch.All() {
+		for e := range take.Batch().All() {
 			id, _, _ := strings.Cut(string(e.Body), " ")
 			if heard.committed[id] {
 				heard.again = append(heard.again, id)

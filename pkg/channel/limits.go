@@ -1,7 +1,6 @@
 package channel
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -40,17 +39,6 @@ type Texts struct {
 	FullBytes string // no room for more bytes
 	TooMany   string // more events in one put than Transaction
 }
-
-// What a put can be refused for. The errors that Put's done is given wrap one
-// of these where the channel itself is sound; their own text is Flume's.
-var (
-	// ErrFull says that there was no room within KeepAlive. It may pass.
-	ErrFull = errors.New("channel full")
-	// ErrTooLarge says that the batch can never be taken as it is.
-	ErrTooLarge = errors.New("batch too large for the channel")
-	// ErrClosed says that the channel, or the putter or taker, was closed.
-	ErrClosed = errors.New("channel closed")
-)
 
 // refusal is a refused put: its text and the sentinel it stands for.
 type refusal struct {

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/event"
 )
 
@@ -22,10 +22,10 @@ import (
 type model struct {
 	t    *testing.T
 	dir  string
-	real *channel.Channel
-	put  *channel.Putter
+	real *channel.Queue
+	put  channel.Putter
 
-	takers  [2]*channel.Taker
+	takers  [2]channel.Taker
 	batches []*modelled
 	events  int
 	next    int // body
@@ -34,7 +34,7 @@ type model struct {
 type modelled struct {
 	enc   []byte
 	n     int
-	take  *channel.Take // nil: no taker has it
+	take  channel.Take // nil: no taker has it
 	taker int
 }
 
@@ -47,11 +47,9 @@ var modelLimits = channel.Limits{
 func (m *model) open() {
 	conf := channel.Config{Limits: modelLimits, Dir: lock(m.t, m.dir), TrimBytes: 10_000}
 	// Not synced: what a killed process leaves is what the kernel has.
-	store, err := jetstream.Open(m.t.Context(), channel.StoreConfig{Dir: storeDir(m.dir), SyncInterval: time.Minute})
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	if m.real, err = channel.Open(m.t.Context(), store, conf); err != nil {
+	conf.Store.SyncInterval = time.Minute
+	var err error
+	if m.real, err = channel.OpenQueue(m.t.Context(), embedded.Open, conf); err != nil {
 		m.t.Fatal(err)
 	}
 	m.put = m.real.Putter()
@@ -102,8 +100,8 @@ func (m *model) Take(t *rapid.T) {
 	b := m.batches[i]
 	b.taker = rapid.IntRange(0, 1).Draw(t, "taker")
 	b.take = take(m.t, m.takers[b.taker])
-	if !bytes.Equal(b.take.Batch.Encoded(), b.enc) {
-		t.Fatalf("took %.40q; want %.40q", b.take.Batch.Encoded(), b.enc)
+	if !bytes.Equal(b.take.Batch().Encoded(), b.enc) {
+		t.Fatalf("took %.40q; want %.40q", b.take.Batch().Encoded(), b.enc)
 	}
 }
 

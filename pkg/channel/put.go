@@ -7,17 +7,16 @@ import (
 	"github.com/flumekit/flumekit/pkg/event"
 )
 
-// Putter puts batches into a channel for one sender, in the order in which the
-// sender hands them over.
-type Putter struct {
-	c *Channel
+// putter is the Putter of a Queue.
+type putter struct {
+	c *Queue
 
 	closed bool // under c.mu
 }
 
 // put is a batch on its way into the store.
 type put struct {
-	from   *Putter
+	from   *putter
 	batch  *event.Batch
 	weight Totals
 	done   func(error)
@@ -32,18 +31,11 @@ func (p *put) finish(err error) {
 	p.done(err)
 }
 
-// Putter returns a new putter. Close it after use.
-func (c *Channel) Putter() *Putter { return &Putter{c: c} }
+// Putter implements Channel.
+func (c *Queue) Putter() Putter { return &putter{c: c} }
 
-// Put hands b over and returns at once. done is called when b is committed,
-// with nil, or refused. A putter that waits gets its room in its turn, for as
-// long as that takes; one that does not is refused after Limits.KeepAlive.
-//
-// b belongs to the channel from then on: nobody may change it again, also after
-// done. Batches of one putter are committed in the order of the calls. done may
-// be called before Put returns, from any goroutine but one at a time for those
-// that were committed; it must return soon, since other puts wait for it.
-func (p *Putter) Put(b *event.Batch, wait bool, done func(error)) {
+// Put implements Putter.
+func (p *putter) Put(b *event.Batch, wait bool, done func(error)) {
 	if b.Len() == 0 {
 		done(nil)
 		return
@@ -60,7 +52,7 @@ func (p *Putter) Put(b *event.Batch, wait bool, done func(error)) {
 	}
 }
 
-func (p *Putter) enter(q *put, wait bool) error {
+func (p *putter) enter(q *put, wait bool) error {
 	c := p.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,7 +81,7 @@ func (p *Putter) enter(q *put, wait bool) error {
 }
 
 // usable returns why nothing can be put or taken any more. c.mu is held.
-func (c *Channel) usable() error {
+func (c *Queue) usable() error {
 	if c.err != nil {
 		return c.err
 	}
@@ -100,7 +92,7 @@ func (c *Channel) usable() error {
 }
 
 // admit gives q its room. c.mu is held.
-func (c *Channel) admit(q *put) {
+func (c *Queue) admit(q *put) {
 	c.reserved = c.reserved.plus(q.weight)
 	c.admitted = append(c.admitted, q)
 	if len(c.admitted) == 1 {
@@ -110,7 +102,7 @@ func (c *Channel) admit(q *put) {
 
 // admitWaiting gives room to those that wait for it, in their turn. c.mu is
 // held.
-func (c *Channel) admitWaiting() {
+func (c *Queue) admitWaiting() {
 	for c.waiting.len() > 0 {
 		q := c.waiting.front()
 		if c.limits.noRoom(c.pos.held().plus(c.reserved), q.weight) != nil {
@@ -122,7 +114,7 @@ func (c *Channel) admitWaiting() {
 }
 
 // expire refuses q if it still waits.
-func (c *Channel) expire(q *put) {
+func (c *Queue) expire(q *put) {
 	c.mu.Lock()
 	if q.place == nil {
 		c.mu.Unlock()
@@ -139,9 +131,8 @@ func (c *Channel) expire(q *put) {
 	q.finish(full)
 }
 
-// Close gives up the batches that still wait for room; their done is called
-// with ErrClosed. Those that have it are committed.
-func (p *Putter) Close() {
+// Close implements Putter.
+func (p *putter) Close() {
 	c := p.c
 	c.mu.Lock()
 	p.closed = true
@@ -169,7 +160,7 @@ func (l *putList) remove(q *put) {
 func (l *putList) takeAll() []*put { return l.takeOf(nil) }
 
 // takeOf removes and returns the puts of one putter, of all if it is nil.
-func (l *putList) takeOf(p *Putter) (taken []*put) {
+func (l *putList) takeOf(p *putter) (taken []*put) {
 	for e := l.list.Front(); e != nil; {
 		q := e.Value.(*put)
 		e = e.Next()

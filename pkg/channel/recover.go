@@ -10,7 +10,7 @@ import (
 )
 
 // recover finds out where the channel stood.
-func (c *Channel) recover(ctx context.Context) error {
+func (c *Queue) recover(ctx context.Context) error {
 	first, last, err := c.store.Bounds(ctx)
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func (c *Channel) recover(ctx context.Context) error {
 }
 
 // place takes the position from the ledger, and checks it against the store.
-func (c *Channel) place(ctx context.Context, first, last uint64, lastTotals Totals) error {
+func (c *Queue) place(ctx context.Context, first, last uint64, lastTotals Totals) error {
 	if c.conf.Dir == nil {
 		return c.beginAt(ctx, first, last)
 	}
@@ -61,7 +61,7 @@ func (c *Channel) place(ctx context.Context, first, last uint64, lastTotals Tota
 }
 
 // totalsAt returns the totals of the last message, none if there is none.
-func (c *Channel) totalsAt(ctx context.Context, last, first uint64) (Totals, error) {
+func (c *Queue) totalsAt(ctx context.Context, last, first uint64) (Totals, error) {
 	if first > last {
 		return Totals{}, nil
 	}
@@ -69,7 +69,7 @@ func (c *Channel) totalsAt(ctx context.Context, last, first uint64) (Totals, err
 	return m.Totals, err
 }
 
-func (c *Channel) readOne(ctx context.Context, seq uint64) (Message, error) {
+func (c *Queue) readOne(ctx context.Context, seq uint64) (Message, error) {
 	read, err := c.store.Read(ctx, seq, 0)
 	if err != nil {
 		return Message{}, err
@@ -88,7 +88,7 @@ func missing(from, to uint64) error {
 }
 
 // beginAt places the channel where nothing in the store has been taken.
-func (c *Channel) beginAt(ctx context.Context, first, last uint64) error {
+func (c *Queue) beginAt(ctx context.Context, first, last uint64) error {
 	c.pos.put, c.pos.taken = first-1, first-1
 	if first > last {
 		return nil
@@ -111,7 +111,7 @@ func (c *Channel) beginAt(ctx context.Context, first, last uint64) error {
 }
 
 // checkAgainst compares the ledger's position with what the store has.
-func (c *Channel) checkAgainst(ctx context.Context, first, last uint64, lastTotals Totals) error {
+func (c *Queue) checkAgainst(ctx context.Context, first, last uint64, lastTotals Totals) error {
 	if last < c.pos.put {
 		lost := c.pos.putTotals.minus(lastTotals)
 		if first > last { // the store cannot tell
@@ -132,7 +132,7 @@ func (c *Channel) checkAgainst(ctx context.Context, first, last uint64, lastTota
 
 // rewind makes the position one that a store which ends at last can have: the
 // sequences after it will be given to new messages.
-func (c *Channel) rewind(ctx context.Context, last uint64, lastTotals Totals) error {
+func (c *Queue) rewind(ctx context.Context, last uint64, lastTotals Totals) error {
 	kept := position{put: last, putTotals: lastTotals, taken: c.pos.taken, takenTotals: c.pos.takenTotals}
 	if kept.taken >= last {
 		kept.taken, kept.takenTotals = last, lastTotals

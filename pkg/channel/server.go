@@ -14,7 +14,7 @@ import (
 // Server lets other processes put into a channel and take out of it, over a
 // Unix socket.
 type Server struct {
-	channel  *Channel
+	channel  Channel
 	listener *stream.Listener
 	log      *zerolog.Logger
 
@@ -30,8 +30,8 @@ type Server struct {
 
 // Listen begins to serve c at the Unix socket path. Name is the channel's, for
 // the other ends' messages. A logger comes with ctx, which ends nothing else.
-func (c *Channel) Listen(ctx context.Context, path, name string) (*Server, error) {
-	listener, err := stream.Listen(path, name, c.bounds())
+func Listen(ctx context.Context, c Channel, path, name string) (*Server, error) {
+	listener, err := stream.Listen(path, name, c.Bounds())
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +40,6 @@ func (c *Channel) Listen(ctx context.Context, path, name string) (*Server, error
 	s.puts, s.stopPuts = context.WithCancel(s.all)
 	s.work.Go(s.accept)
 	return s, nil
-}
-
-// bounds are what putters are told of the channel.
-func (c *Channel) bounds() stream.Bounds {
-	return stream.Bounds{MaxEvents: c.limits.Transaction, MaxBytes: c.store.MaxMessage()}
 }
 
 func (s *Server) accept() {
@@ -91,7 +86,7 @@ func (s *Server) ended(conn *stream.Conn, err error) {
 
 func (s *Server) takeIn(from *stream.Reader) error {
 	defer from.Close()
-	_, err := s.channel.Feed(s.puts, from)
+	_, err := Feed(s.puts, s.channel, from)
 	return err
 }
 
@@ -104,7 +99,7 @@ func (s *Server) giveOut(conn *stream.Conn) error {
 	}
 	stop := context.AfterFunc(s.all, func() { to.Abort(ErrClosed) })
 	defer stop()
-	_, err := taker.Deliver(s.all, to)
+	_, err := Deliver(s.all, taker, to)
 	if err == nil && conn.Hello.Once {
 		return to.Close(s.all)
 	}

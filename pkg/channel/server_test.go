@@ -15,11 +15,11 @@ import (
 )
 
 // serveAt serves a channel in memory and returns its address.
-func serveAt(t *testing.T, limits channel.Limits) (*channel.Channel, *channel.Server, string) {
+func serveAt(t *testing.T, limits channel.Limits) (*channel.Queue, *channel.Server, string) {
 	t.Helper()
 	c, _ := open(t, "", limits)
 	path := filepath.Join(t.TempDir(), "s")
-	server, err := c.Listen(t.Context(), path, "c1")
+	server, err := channel.Listen(t.Context(), c, path, "c1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,50 +8,41 @@ import (
 	"github.com/flumekit/flumekit/pkg/event"
 )
 
-// Taker takes batches out of a channel for one receiver.
-type Taker struct {
-	c *Channel
+// taker is the Taker of a Queue.
+type taker struct {
+	c *Queue
 
 	// under c.mu:
 	last   bool // Take ends when the channel holds nothing
 	closed bool
-	held   map[uint64]*Take
+	held   map[uint64]*taken
 }
 
-// Take is a batch in a taker's hands: committed or returned, whole.
-type Take struct {
-	// Batch has the events. It is not to be changed, and valid until the
-	// take is committed or returned.
-	Batch *event.Batch
-
-	from  *Taker
+// taken is the Take of a Queue.
+type taken struct {
+	from  *taker
 	entry *entry
 }
 
-// Taker returns a new taker. Any number of takers share a channel; each batch
-// goes to one of them. Close it after use.
-func (c *Channel) Taker() *Taker {
+// Taker implements Channel.
+func (c *Queue) Taker() Taker {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.takers++
 	c.hungry.Signal()
-	return &Taker{c: c, held: make(map[uint64]*Take)}
+	return &taker{c: c, held: make(map[uint64]*taken)}
 }
 
-// Last makes Take return io.EOF once the channel holds nothing, not even a
-// batch in a taker's hands, which might come back.
-func (t *Taker) Last() {
+// Last implements Taker.
+func (t *taker) Last() {
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
 	t.last = true
 	t.c.changed.Broadcast()
 }
 
-// Take returns the oldest batch that no taker has, and waits until there is
-// one. Many may be taken before the first is committed. It returns ctx's error
-// when ctx is done, ErrClosed when the taker or the channel is closed, and
-// io.EOF as Last says.
-func (t *Taker) Take(ctx context.Context) (*Take, error) {
+// Take implements Taker.
+func (t *taker) Take(ctx context.Context) (Take, error) {
 	c := t.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +62,7 @@ func (t *Taker) Take(ctx context.Context) (*Take, error) {
 				}
 			}
 			c.hold(e)
-			take := &Take{Batch: e.batch, from: t, entry: e}
+			take := &taken{from: t, entry: e}
 			t.held[e.seq] = take
 			return take, nil
 		}
@@ -90,7 +81,7 @@ func (t *Taker) Take(ctx context.Context) (*Take, error) {
 	}
 }
 
-func (t *Taker) usable(ctx context.Context) error {
+func (t *taker) usable(ctx context.Context) error {
 	if t.closed {
 		return ErrClosed
 	}
@@ -102,7 +93,7 @@ func (t *Taker) usable(ctx context.Context) error {
 
 // nextEntry removes and returns the oldest entry that no taker has, nil if
 // there is none in memory. c.mu is held.
-func (c *Channel) nextEntry() *entry {
+func (c *Queue) nextEntry() *entry {
 	if len(c.returned) > 0 {
 		e := c.returned[0]
 		c.returned = slices.Delete(c.returned, 0, 1)
@@ -126,7 +117,7 @@ func (c *Channel) nextEntry() *entry {
 
 // fetch reads an entry that lies in the store only. c.mu is held, but not
 // while it reads.
-func (c *Channel) fetch(e *entry) error {
+func (c *Queue) fetch(e *entry) error {
 	c.mu.Unlock()
 	m, err := c.readOne(c.ctx, e.seq)
 	var b *event.Batch
@@ -145,7 +136,7 @@ func (c *Channel) fetch(e *entry) error {
 
 // giveBack makes e the oldest of what no taker has, or puts it in its place
 // among those that were given back before. c.mu is held.
-func (c *Channel) giveBack(e *entry) {
+func (c *Queue) giveBack(e *entry) {
 	i, _ := slices.BinarySearchFunc(c.returned, e.seq, func(e *entry, seq uint64) int {
 		if e.seq < seq {
 			return -1
@@ -156,9 +147,11 @@ func (c *Channel) giveBack(e *entry) {
 	c.changed.Broadcast()
 }
 
-// Commit says that the batch is delivered: the channel forgets it. After an
-// error it may be handed out again, by the next process.
-func (t *Take) Commit() error {
+// Batch implements Take.
+func (t *taken) Batch() *event.Batch { return t.entry.batch }
+
+// Commit implements Take.
+func (t *taken) Commit() error {
 	c := t.from.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -180,9 +173,8 @@ func (t *Take) Commit() error {
 	return nil
 }
 
-// Return gives the batch back: it is the next to be handed out, before all that
-// was put after it.
-func (t *Take) Return() {
+// Return implements Take.
+func (t *taken) Return() {
 	c := t.from.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,7 +185,7 @@ func (t *Take) Return() {
 
 // end takes the batch out of the taker's hands and reports whether it was
 // there. c.mu is held.
-func (t *Take) end() bool {
+func (t *taken) end() bool {
 	if t.from.held[t.entry.seq] != t {
 		return false
 	}
@@ -201,8 +193,8 @@ func (t *Take) end() bool {
 	return true
 }
 
-// Close returns everything that the taker has not committed.
-func (t *Taker) Close() {
+// Close implements Taker.
+func (t *taker) Close() {
 	c := t.c
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -31,7 +31,7 @@ const (
 // tendStore is the janitor: it trims the store when enough has been taken for
 // good, and a moment after things have changed syncs the ledger, trims what is
 // empty and looks whether there is room on the disk again.
-func (c *Channel) tendStore() {
+func (c *Queue) tendStore() {
 	pause, rest := time.NewTimer(idlePause), time.NewTimer(longPause)
 	defer pause.Stop()
 	defer rest.Stop()
@@ -60,7 +60,7 @@ func (c *Channel) tendStore() {
 
 // tidy trims the store if that is worth its cost, and else sees that the ledger
 // is synced.
-func (c *Channel) tidy(when moment) {
+func (c *Queue) tidy(when moment) {
 	c.mu.Lock()
 	if when == paused && c.waiting.len() > 0 {
 		c.admitWaiting()
@@ -104,7 +104,7 @@ func (c *Channel) tidy(when moment) {
 
 // trim tells the store to forget what is taken for good. The ledger must be
 // safe first: with an older one, what is forgotten would look lost.
-func (c *Channel) trim(ctx context.Context, floor uint64) error {
+func (c *Queue) trim(ctx context.Context, floor uint64) error {
 	if c.ledger != nil {
 		if err := c.ledger.sync(); err != nil {
 			return err

@@ -22,7 +22,7 @@ type Subject struct {
 	// Open opens the channel that lives in dir (a directory of the test's,
 	// the same each time a channel is opened again) with room for so many
 	// events and, in one transaction, so many.
-	Open func(t *testing.T, dir string, capacity, transaction int, keepAlive time.Duration) *channel.Channel
+	Open func(t *testing.T, dir string, capacity, transaction int, keepAlive time.Duration) channel.Channel
 	// Durable says that the channel's events outlive it.
 	Durable bool
 	// Full is what a putter is told when there is no room.
@@ -54,14 +54,14 @@ func Run(t *testing.T, s Subject) {
 	}
 }
 
-func (s Subject) open(t *testing.T, capacity, transaction int) *channel.Channel {
+func (s Subject) open(t *testing.T, capacity, transaction int) channel.Channel {
 	t.Helper()
 	c := s.Open(t, t.TempDir(), capacity, transaction, keepAlive)
 	t.Cleanup(func() { shut(t, c) })
 	return c
 }
 
-func shut(t *testing.T, c *channel.Channel) {
+func shut(t *testing.T, c channel.Channel) {
 	t.Helper()
 	if err := c.Close(); err != nil {
 		t.Errorf("Close: %v", err)
@@ -84,20 +84,20 @@ func bodies(b *event.Batch) string {
 	return strings.Join(all, " ")
 }
 
-func begin(p *channel.Putter, b *event.Batch, wait bool) <-chan error {
+func begin(p channel.Putter, b *event.Batch, wait bool) <-chan error {
 	done := make(chan error, 1)
 	p.Put(b, wait, func(err error) { done <- err })
 	return done
 }
 
-func put(t *testing.T, p *channel.Putter, bodies ...string) {
+func put(t *testing.T, p channel.Putter, bodies ...string) {
 	t.Helper()
 	if err := <-begin(p, batch(bodies...), true); err != nil {
 		t.Fatalf("put of %q: %v", bodies, err)
 	}
 }
 
-func take(t *testing.T, from *channel.Taker, want string) *channel.Take {
+func take(t *testing.T, from channel.Taker, want string) channel.Take {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -105,13 +105,13 @@ func take(t *testing.T, from *channel.Taker, want string) *channel.Take {
 	if err != nil {
 		t.Fatalf("taking %q: %v", want, err)
 	}
-	if text := bodies(got.Batch); text != want {
+	if text := bodies(got.Batch()); text != want {
 		t.Fatalf("took %q; want %q", text, want)
 	}
 	return got
 }
 
-func commit(t *testing.T, takes ...*channel.Take) {
+func commit(t *testing.T, takes ...channel.Take) {
 	t.Helper()
 	for _, take := range takes {
 		if err := take.Commit(); err != nil {
@@ -120,7 +120,7 @@ func commit(t *testing.T, takes ...*channel.Take) {
 	}
 }
 
-func wantHeld(t *testing.T, c *channel.Channel, want int) {
+func wantHeld(t *testing.T, c channel.Channel, want int) {
 	t.Helper()
 	if got := c.Len(); got != want {
 		t.Errorf("holds %d events; want %d", got, want)
@@ -279,7 +279,7 @@ func last(t *testing.T, s Subject) {
 		case err != nil:
 			got <- err.Error()
 		default:
-			got <- bodies(take.Batch)
+			got <- bodies(take.Batch())
 			take.Commit()
 		}
 	}()

@@ -103,9 +103,9 @@ func (o *Options) Kind() string { return "file" }
 // Policy implements channel.Options.
 func (o *Options) Policy() string {
 	if o.FsyncPerTransaction {
-		return "fsync before each commit"
+		return fmt.Sprintf("fsync before each commit, capacity %d events", o.Capacity)
 	}
-	return fmt.Sprintf("fsync every %v, later commits are lost when the machine goes down", o.FsyncInterval)
+	return fmt.Sprintf("fsync every %v, later commits are lost when the machine goes down, capacity %d events", o.FsyncInterval, o.Capacity)
 }
 
 // Directory implements channel.Located.
@@ -137,7 +137,7 @@ func (o *Options) Directory() (string, error) {
 }
 
 // Open implements channel.Options.
-func (o *Options) Open(ctx context.Context, open channel.OpenStore) (*channel.Channel, error) {
+func (o *Options) Open(ctx context.Context, open channel.OpenStore) (channel.Channel, error) {
 	path, err := o.Directory()
 	if err != nil {
 		return nil, err
@@ -150,23 +150,18 @@ func (o *Options) Open(ctx context.Context, open channel.OpenStore) (*channel.Ch
 }
 
 // OpenIn implements channel.Located.
-func (o *Options) OpenIn(ctx context.Context, dir *channel.Dir, open channel.OpenStore) (*channel.Channel, error) {
+func (o *Options) OpenIn(ctx context.Context, dir *channel.Dir, open channel.OpenStore) (channel.Channel, error) {
 	warnOfFlume(ctx, dir.Path())
-	conf := channel.StoreConfig{Dir: dir.Store()}
-	if !o.FsyncPerTransaction {
-		conf.SyncInterval = o.FsyncInterval.Duration()
-	}
-	store, err := open(ctx, conf)
-	if err != nil {
-		dir.Close()
-		return nil, err
-	}
-	return channel.Open(ctx, store, channel.Config{
+	conf := channel.Config{
 		Limits:    o.limits(dir.Path()),
 		Dir:       dir,
 		MayLose:   !bool(o.FsyncPerTransaction),
 		TrimBytes: 64 << 20,
-	})
+	}
+	if !o.FsyncPerTransaction {
+		conf.Store.SyncInterval = o.FsyncInterval.Duration()
+	}
+	return channel.OpenQueue(ctx, open, conf)
 }
 
 func (o *Options) limits(path string) channel.Limits {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/channel/channeltest"
+	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/channel/file"
-	"github.com/flumekit/flumekit/pkg/channel/jetstream"
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/option"
 )
@@ -27,7 +27,7 @@ func TestPromises(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			channeltest.Run(t, channeltest.Subject{
-				Open: func(t *testing.T, dir string, capacity, transaction int, keepAlive time.Duration) *channel.Channel {
+				Open: func(t *testing.T, dir string, capacity, transaction int, keepAlive time.Duration) channel.Channel {
 					o := file.Options{
 						Dir:                 dir,
 						Capacity:            option.Int(capacity),
@@ -45,12 +45,12 @@ func TestPromises(t *testing.T) {
 	}
 }
 
-func open(t *testing.T, o *file.Options) *channel.Channel {
+func open(t *testing.T, o *file.Options) channel.Channel {
 	t.Helper()
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := o.Open(t.Context(), jetstream.Open)
+	c, err := o.Open(t.Context(), embedded.Open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestDirectory(t *testing.T) {
 func TestOneOwner(t *testing.T) {
 	dir := t.TempDir()
 	c := open(t, options(dir))
-	if _, err := options(dir).Open(t.Context(), jetstream.Open); !errors.Is(err, channel.ErrInUse) {
+	if _, err := options(dir).Open(t.Context(), embedded.Open); !errors.Is(err, channel.ErrInUse) {
 		t.Errorf("opened a second time: got %v; want %v", err, channel.ErrInUse)
 	}
 	if err := c.Close(); err != nil {

@@ -75,15 +75,13 @@ func (o *Options) MaxEvents() int { return int(o.TransactionCapacity) }
 func (o *Options) Kind() string { return "memory" }
 
 // Policy implements channel.Options.
-func (o *Options) Policy() string { return "in memory, lost with the process" }
+func (o *Options) Policy() string {
+	return fmt.Sprintf("in memory, lost with the process, capacity %d events", o.Capacity)
+}
 
 // Open implements channel.Options.
-func (o *Options) Open(ctx context.Context, open channel.OpenStore) (*channel.Channel, error) {
-	store, err := open(ctx, channel.StoreConfig{})
-	if err != nil {
-		return nil, err
-	}
-	return channel.Open(ctx, store, channel.Config{Limits: o.limits(), TrimBytes: 4 << 20})
+func (o *Options) Open(ctx context.Context, open channel.OpenStore) (channel.Channel, error) {
+	return channel.OpenQueue(ctx, open, channel.Config{Limits: o.limits(), TrimBytes: 4 << 20})
 }
 
 func (o *Options) limits() channel.Limits {

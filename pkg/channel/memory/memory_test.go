@@ -7,18 +7,18 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/channel/channeltest"
-	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/channel/memory"
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/option"
 )
 
-func open(t *testing.T, o memory.Options) *channel.Channel {
+func open(t *testing.T, o memory.Options) channel.Channel {
 	t.Helper()
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := o.Open(t.Context(), jetstream.Open)
+	c, err := o.Open(t.Context(), embedded.Open)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func open(t *testing.T, o memory.Options) *channel.Channel {
 
 func TestPromises(t *testing.T) {
 	channeltest.Run(t, channeltest.Subject{
-		Open: func(t *testing.T, _ string, capacity, transaction int, keepAlive time.Duration) *channel.Channel {
+		Open: func(t *testing.T, _ string, capacity, transaction int, keepAlive time.Duration) channel.Channel {
 			return open(t, memory.Options{
 				Capacity:            option.Int(capacity),
 				TransactionCapacity: option.Int(transaction),
@@ -75,7 +75,7 @@ func TestByteCapacity(t *testing.T) {
 	}
 }
 
-func put(c *channel.Channel, b *event.Batch) error {
+func put(c channel.Channel, b *event.Batch) error {
 	done := make(chan error, 1)
 	c.Putter().Put(b, false, func(err error) { done <- err })
 	return <-done

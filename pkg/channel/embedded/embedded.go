@@ -1,11 +1,11 @@
-// Package jetstream keeps a channel's messages in JetStream: a stream of an
+// Package embedded keeps a channel's messages in JetStream: a stream of an
 // embedded nats-server that runs in this process, listens nowhere, and is
 // spoken to over connections inside the process.
 //
 // A message's payload is a batch's binary form and nothing else. Its totals
 // stand in the header Flumekit-Totals: events and bytes, in decimal, a blank
 // between. Nothing but the log is JetStream's: there are no consumers.
-package jetstream
+package embedded
 
 import (
 	"context"
