@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"iter"
+	"math/bits"
 	"slices"
 )
 
@@ -61,6 +62,26 @@ func (b *Batch) Append(e Event) {
 	b.buf = append(b.buf, e.Body...)
 	b.n++
 }
+
+// AppendFields adds an event whose headers are keys and values in turn, each
+// key once. It copies what it is given, allocates nothing else, and panics as
+// Append does; it is for those that read another binary form.
+func (b *Batch) AppendFields(headers [][]byte, body []byte) {
+	size := 0
+	for _, field := range headers {
+		size += uvarintLen(len(field)) + len(field)
+	}
+	b.grow(size + len(body) + 2*binary.MaxVarintLen32)
+	b.buf = binary.AppendUvarint(b.buf, uint64(size))
+	for _, field := range headers {
+		b.buf = append(binary.AppendUvarint(b.buf, uint64(len(field))), field...)
+	}
+	b.buf = append(binary.AppendUvarint(b.buf, uint64(len(body))), body...)
+	b.n++
+}
+
+// uvarintLen returns how many bytes n takes as an unsigned varint.
+func uvarintLen(n int) int { return (bits.Len(uint(n)|1) + 6) / 7 }
 
 // AppendBatch adds copies of other's events at the end. It panics as Append does.
 func (b *Batch) AppendBatch(other *Batch) {

@@ -131,6 +131,29 @@ func TestDecodeRefusesAnyFlippedBit(t *testing.T) {
 	}
 }
 
+func TestAppendFields(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := events.Draw(t, "events")
+		var b event.Batch
+		for _, e := range want {
+			var fields [][]byte
+			for k, v := range e.Headers.All() {
+				fields = append(fields, []byte(k), []byte(v))
+			}
+			b.AppendFields(fields, e.Body)
+		}
+		if !bytes.Equal(b.Encoded(), batchOf(want).Encoded()) {
+			t.Errorf("got %x; want what Append makes of it, %x", b.Encoded(), batchOf(want).Encoded())
+		}
+	})
+	var b event.Batch
+	long := bytes.Repeat([]byte("x"), 1<<14)
+	b.AppendFields([][]byte{[]byte("k"), long}, long)
+	if want := batchOf([]event.Event{{Headers: event.NewHeaders("k", string(long)), Body: long}}); !bytes.Equal(b.Encoded(), want.Encoded()) {
+		t.Error("long fields: it differs from what Append makes of it")
+	}
+}
+
 func TestReset(t *testing.T) {
 	b := batchOf([]event.Event{{Body: []byte("a")}, {Body: []byte("b")}})
 	b.Encoded()
