@@ -27,6 +27,7 @@ var mayImport = []struct {
 	{"fault", "", ""},
 	{"option", "fault", "golang.org/x/text"},
 	{"component", "fault", "github.com/rs/zerolog"},
+	{"tlsconf", "fault option", "github.com/pavlo-v-chernykh/keystore-go/v4 software.sslmate.com/src/go-pkcs12"},
 	{"eventjson", "event fault", ""},
 	{"eventtext", "event", ""},
 	{"flumeconf", "fault", ""},

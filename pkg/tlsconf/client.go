@@ -1,0 +1,88 @@
+package tlsconf
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/option"
+)
+
+// Client is the options of a component that dials.
+type Client struct {
+	Enabled        option.Bool   `name:"ssl" default:"false" help:"Speak TLS."`
+	TrustAll       option.Bool   `name:"trust-all-certs" default:"false" help:"Take any certificate, so that anyone may stand between."`
+	Truststore     string        `name:"truststore" placeholder:"FILE" help:"Certificates to trust: JKS, PKCS12 or PEM; without it, those that the system trusts."`
+	Password       option.Secret `name:"truststore-password" placeholder:"PASSWORD" help:"Password of the trust store; a JKS is read without."`
+	PasswordFile   string        `name:"truststore-password-file" placeholder:"FILE" help:"File that holds the password alone."`
+	Type           string        `name:"truststore-type" enum:"JKS,PKCS12,PEM" default:"JKS" help:"What the trust store is. What the file begins with decides, so it need not be set."`
+	VerifyHostname option.Bool   `name:"verify-hostname" default:"false" help:"Check that the certificate is for the server's name; without a truststore that is always done."`
+	Limits         Limits        `embed:""`
+}
+
+// Validate checks what the values alone can tell.
+func (c *Client) Validate() error {
+	if c.Enabled && c.Password != "" && c.PasswordFile != "" {
+		return errors.New("truststore-password-file is set, and so is truststore-password; one of them must go")
+	}
+	return nil
+}
+
+// Config reads the trust store and returns what to dial the server of that
+// name or address with, nil if ssl is false.
+//
+// Flume: never compares the name in a certificate with the server's. With a
+// trust store of one's own that is so here too unless verify-hostname is set,
+// because such certificates often lack the name. Without one, when any
+// authority's certificate for any name would do, the name counts.
+func (c *Client) Config(serverName string) (*tls.Config, error) {
+	if !c.Enabled {
+		return nil, nil
+	}
+	config := &tls.Config{ServerName: serverName}
+	if err := c.Limits.apply(config); err != nil {
+		return nil, err
+	}
+	path := or(c.Truststore, "FLUME_SSL_TRUSTSTORE_PATH")
+	switch {
+	case bool(c.TrustAll):
+		config.InsecureSkipVerify = true
+	case path != "":
+		password, err := secret(c.Password, c.PasswordFile, "FLUME_SSL_TRUSTSTORE_PASSWORD")
+		if err != nil {
+			return nil, fault.Hint(err, "truststore-password-file names it")
+		}
+		store, err := read(path, password)
+		if err != nil {
+			return nil, fmt.Errorf("reading truststore: %w", err)
+		}
+		if len(store.trusted) == 0 {
+			return nil, fault.Hint(fmt.Errorf("truststore %s has no certificate", path),
+				"PKCS12 files must be made by keytool: openssl does not mark certificates as trusted")
+		}
+		config.RootCAs = x509.NewCertPool()
+		for _, cert := range store.trusted {
+			config.RootCAs.AddCert(cert)
+		}
+		if !c.VerifyHostname {
+			config.InsecureSkipVerify = true // VerifyConnection does all but the name
+			config.VerifyConnection = verifyChain(config.RootCAs)
+		}
+	}
+	return config, nil
+}
+
+// verifyChain checks that a server's certificate comes from one of roots,
+// whatever name it is for.
+func verifyChain(roots *x509.CertPool) func(tls.ConnectionState) error {
+	return func(state tls.ConnectionState) error {
+		opts := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
+		for _, cert := range state.PeerCertificates[1:] {
+			opts.Intermediates.AddCert(cert)
+		}
+		_, err := state.PeerCertificates[0].Verify(opts)
+		return err
+	}
+}
