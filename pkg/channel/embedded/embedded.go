@@ -185,6 +185,14 @@ func (s *Store) Bounds(ctx context.Context) (first, last uint64, err error) {
 	return first, last, nil
 }
 
+// Missing implements channel.Store.
+func (s *Store) Missing() []channel.Places { return nil }
+
+// Since implements channel.Store.
+func (s *Store) Since(ctx context.Context, t time.Time) (uint64, error) {
+	return 0, errors.ErrUnsupported
+}
+
 // Trim implements channel.Store.
 func (s *Store) Trim(ctx context.Context, upTo uint64) error {
 	if err := s.stream.Purge(ctx, js.WithPurgeSequence(upTo+1)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -65,14 +66,18 @@ func (s *Store) Read(ctx context.Context, from uint64, most int) ([]channel.Mess
 }
 
 func message(reply *nats.Msg) (channel.Message, error) {
-	at := reply.Header.Get("Nats-Sequence")
-	seq, err := strconv.ParseUint(at, 10, 64)
+	text := reply.Header.Get("Nats-Sequence")
+	seq, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return channel.Message{}, fmt.Errorf("reading the stream: a message with the sequence %q", at)
+		return channel.Message{}, fmt.Errorf("reading the stream: a message with the sequence %q", text)
 	}
 	totals, err := parseTotals(reply.Header.Get(totalsHeader))
 	if err != nil {
 		return channel.Message{}, fmt.Errorf("reading the stream: message %d: %w", seq, err)
 	}
-	return channel.Message{Seq: seq, Totals: totals, Data: reply.Data}, nil
+	at, err := time.Parse(time.RFC3339Nano, reply.Header.Get("Nats-Time-Stamp"))
+	if err != nil {
+		return channel.Message{}, fmt.Errorf("reading the stream: message %d: %w", seq, err)
+	}
+	return channel.Message{First: seq, Seq: seq, Time: at, Totals: totals, Data: reply.Data}, nil
 }
