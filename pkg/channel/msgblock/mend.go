@@ -177,18 +177,18 @@ func (m *mender) mendBlock(index, keeper uint32) error {
 			return err
 		}
 	}
-	if m.gone[index] || len(kept) == 0 {
-		// The block before its key: nats-server takes a block without a key for
-		// plain text. If nothing else is left, that is what it gets.
-		if err := errors.Join(remove(m.block(index)), remove(m.key(index))); err != nil || len(kept) == 0 {
-			return err
-		}
-		if err := os.MkdirAll(m.dir, 0o700); err != nil {
-			return err
-		}
-		return writeFile(m.block(index), kept)
+	if len(kept) == 0 {
+		// The block before its key: a block without a key is taken for plain text.
+		return errors.Join(remove(m.block(index)), remove(m.key(index)))
 	}
-	if err := m.stream.keys[index].crypt(kept); err != nil {
+	if err := os.MkdirAll(m.dir, 0o700); err != nil {
+		return err
+	}
+	if key := m.stream.keys[index]; key == nil { // so nats-server takes it, and encrypts it
+		if err := remove(m.key(index)); err != nil {
+			return err
+		}
+	} else if err := key.crypt(kept); err != nil {
 		return err
 	}
 	return writeFile(m.block(index), kept)

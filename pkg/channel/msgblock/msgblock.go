@@ -64,6 +64,10 @@ type Options struct {
 	// were removed. What of it no block holds is lost, also where the files
 	// alone could not tell, as at the ends. The zero Range: not known.
 	Want Range
+	// Holes says that messages are removed from the middle of the stream, not
+	// only from its front. nats-server forgets in time what was removed, so
+	// that a sequence of which nothing is known is then no sign of a loss.
+	Holes bool
 	// Since is what was found whole before: blocks that it describes are not read.
 	Since Mark
 }
@@ -110,11 +114,10 @@ type Report struct {
 	Blocks      []Block
 	First, Last uint64 // as nats-server would have them: First is Last+1 if there is no message
 	Messages    uint64 // how many there are
-	// Missing are the sequences between First (Options.Want.First, if that is
-	// lower) and Last under which nothing is kept and of which no record says
-	// that they were removed. What is lost is among them. For the rest, if
-	// any, there is no sign of damage: nats-server forgets what was removed
-	// from the middle of a stream when it compacts the blocks.
+	// Missing are the sequences between First (or what is known to have been
+	// before it) and Last under which nothing is kept and of which no record
+	// says that they were removed. They are lost, but for those of which there
+	// is no sign of damage if there may be Holes.
 	Missing Ranges
 	Damage  []Damage
 	// Torn is the end of the last block, if it is no whole record: a write
@@ -133,6 +136,7 @@ type scanState struct {
 	clean   map[uint32]bool   // blocks without damage
 	gone    map[uint32]bool   // blocks of which nothing can be kept
 	files   map[string][]byte // other files that need mending, as they should be; nil: not there
+	indexed Range             // what index.db says is there
 	floor   uint64            // the highest sequence that was ever used, as far as is known
 	served  Block             // the block with the last sequence that nats-server would find
 }
@@ -498,7 +502,7 @@ func (r *Report) take(b Block) {
 // conclude finds the sequences that are missing, and by which wound.
 func (r *Report) conclude(wounds []wound) {
 	want := r.stream.opt.Want
-	r.floor = max(r.floor, r.served.Last, want.Last)
+	r.floor = max(r.floor, r.served.Last, want.Last, r.indexed.Last)
 	var held Ranges
 	for _, b := range r.Blocks {
 		held = union(held, b.Messages)
@@ -509,8 +513,10 @@ func (r *Report) conclude(wounds []wound) {
 		r.First = there[0].First
 	}
 	from := r.First
-	if want.First > 0 {
-		from = min(from, want.First)
+	for _, known := range []uint64{want.First, r.indexed.First} {
+		if known > 0 {
+			from = min(from, known)
+		}
 	}
 	for _, w := range wounds {
 		from = min(from, r.earliest(w, from))
@@ -566,7 +572,7 @@ func (r *Report) blame(wounds []wound, want Range) {
 		}
 		r.Damage = append(r.Damage, w.Damage)
 	}
-	for i := 1; i < len(r.Blocks); i++ {
+	for i := 1; i < len(r.Blocks) && !r.stream.opt.Holes; i++ {
 		index := r.Blocks[i-1].Index + 1
 		if index == r.Blocks[i].Index {
 			continue
@@ -576,10 +582,12 @@ func (r *Report) blame(wounds []wound, want Range) {
 			r.Damage = append(r.Damage, claim(Damage{File: r.block(index), Why: "the file is gone"}, lost))
 		}
 	}
-	if want.First > 0 {
-		if lost := left.within(want.First, want.Last); len(lost) > 0 {
-			r.Damage = append(r.Damage, claim(Damage{File: r.dir, Why: "acknowledged messages are in none of the blocks"}, lost))
-		}
+	known := left.within(want.First, want.Last)
+	if !r.stream.opt.Holes {
+		known = left.within(0, r.served.Last)
+	}
+	if len(known) > 0 {
+		r.Damage = append(r.Damage, claim(Damage{File: r.dir, Why: "messages that were acknowledged are in none of the blocks"}, known))
 	}
 	if lost := left.within(r.served.Last+1, r.floor); len(lost) > 0 || r.floor > r.served.Last && r.Whole() {
 		r.Damage = append(r.Damage, claim(Damage{File: r.dir, Why: fmt.Sprintf("the blocks end at %d and the stream at %d", r.served.Last, r.floor)}, lost))

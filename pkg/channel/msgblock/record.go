@@ -75,7 +75,8 @@ type checker struct {
 	hash    *highwayhash.Digest64
 	subject string
 	slen    int // of the last whole message
-	budget  int // searches for one flipped bit that are left
+	flips   int // searches for one flipped bit that are left
+	summed  int // bytes that may be summed in vain in search of a record's start
 }
 
 // newChecker makes the checker for a block: the key is the name of the stream
@@ -85,7 +86,8 @@ func newChecker(stream string, index uint32, subject string) *checker {
 		hash:    newHash(fmt.Sprintf("%s-%d", stream, index)),
 		subject: subject,
 		slen:    len(subject),
-		budget:  mostSearches,
+		flips:   mostFlips,
+		summed:  mostSummed,
 	}
 }
 
@@ -204,7 +206,11 @@ const (
 	// longestSearch is the longest record in which one flipped bit is looked
 	// for, which costs eight checksums a byte: 0.2 s for this one.
 	longestSearch = 16 << 10
-	mostSearches  = 256 // in one block
+	mostFlips     = 64 // such searches in one block
+	// mostSummed bounds the time, a few seconds, that data which was made to
+	// look like the starts of long records can cost. Then only short ones count.
+	mostSummed = 32 << 30
+	shortOne   = 64 << 10
 )
 
 // restore returns the record that raw was before a bit of it flipped, nil if it
@@ -215,7 +221,10 @@ func (c *checker) restore(raw []byte) []byte {
 		return nil
 	}
 	try := bytes.Clone(raw)
-	slens := []int{int(binary.LittleEndian.Uint16(raw[20:])), c.slen, 0}
+	slens := []int{int(binary.LittleEndian.Uint16(raw[20:])), c.slen}
+	for bit := range 16 {
+		slens = append(slens, slens[0]^1<<bit)
+	}
 	for _, flags := range []uint32{binary.LittleEndian.Uint32(raw) & headerBit, ^binary.LittleEndian.Uint32(raw) & headerBit} {
 		for _, slen := range slens {
 			binary.LittleEndian.PutUint32(try, uint32(len(raw))|flags)
@@ -225,10 +234,10 @@ func (c *checker) restore(raw []byte) []byte {
 			}
 		}
 	}
-	if len(raw) > longestSearch || c.budget == 0 {
+	if len(raw) > longestSearch || c.flips == 0 {
 		return nil
 	}
-	c.budget--
+	c.flips--
 	copy(try, raw)
 	binary.LittleEndian.PutUint32(try, uint32(len(raw))|binary.LittleEndian.Uint32(raw)&headerBit)
 	if slen := layout(try).slen; fixedLen+slen+checksumLen+4 > len(raw) {

@@ -33,12 +33,12 @@ func (r *Report) checkMeta() error {
 		r.files[infName], r.files[sumName] = nil, nil
 	}
 	switch {
-	case inf == nil && sum == nil && keyFile == nil && len(r.keyed()) == 0:
-		return nil // a store that has just been made, or has been set aside
+	case inf == nil && sum == nil:
+		return nil // the stream has not been created, or is to be created again
 	case keyFile != nil && s.meta == nil && s.opt.Key != nil:
 		r.files[infName], r.files[sumName], r.files[keyName] = nil, nil, nil
 		return nil // said by openKeys
-	case inf == nil || len(inf) == 0:
+	case len(inf) == 0:
 		setAside(infName, "the file is gone or empty")
 		return nil
 	}
@@ -70,9 +70,6 @@ func (r *Report) checkMeta() error {
 	return nil
 }
 
-// keyed returns what key files of blocks could be opened.
-func (r *Report) keyed() map[uint32]*key { return r.stream.keys }
-
 // differing counts the bits in which two texts of one length differ.
 func differing(a, b string) (n int) {
 	for i := range len(a) {
@@ -88,52 +85,52 @@ const (
 
 var errNoIndex = errors.New("it is not what nats-server writes")
 
-// checkIndex reads from index.db up to where the stream had come. nats-server
-// makes it anew from the blocks where it does not trust it.
+// checkIndex reads from index.db where the stream began and ended when it was
+// written. It may have gone on since, but has not been trimmed: nats-server
+// removes index.db then. It makes it anew where it does not trust it.
 func (r *Report) checkIndex() error {
 	name := filepath.Join(r.dir, indexName)
 	file, err := readFile(name)
 	if err != nil || file == nil {
 		return err
 	}
-	last, err := r.indexLast(file)
+	first, last, err := r.indexRange(file)
 	if err != nil {
 		r.Damage = append(r.Damage, Damage{File: name, Why: err.Error(), Restored: true})
 		r.files[name] = nil
 		return nil
 	}
-	r.floor = max(r.floor, last)
+	r.indexed = Range{first, last}
 	return nil
 }
 
-func (r *Report) indexLast(file []byte) (last uint64, err error) {
+func (r *Report) indexRange(file []byte) (first, last uint64, err error) {
 	if len(file) < shortestIndex {
-		return 0, errors.New("it is cut off")
+		return 0, 0, errors.New("it is cut off")
 	}
 	body := file[:len(file)-checksumLen]
 	hash := newHash(r.stream.name)
 	hash.Write(body)
 	if string(hash.Sum(nil)) != string(file[len(body):]) {
-		return 0, errors.New("it does not match its checksum")
+		return 0, 0, errors.New("it does not match its checksum")
 	}
 	if r.stream.meta != nil {
 		if body, err = r.stream.meta.open(body); err != nil {
-			return 0, errors.New("it cannot be decrypted")
+			return 0, 0, errors.New("it cannot be decrypted")
 		}
 	}
 	if len(body) < 2 || body[0] != indexMagic {
-		return 0, errNoIndex
+		return 0, 0, errNoIndex
 	}
-	// magic, version, messages, bytes, first sequence, its time, last sequence
-	at := 2
-	for field := range 5 {
+	var fields [5]uint64 // messages, bytes, first sequence, its time, last sequence
+	at := 2              // behind the magic byte and the version
+	for i := range fields {
 		value, n := binary.Uvarint(body[at:])
 		if n <= 0 {
-			return 0, errNoIndex
+			return 0, 0, errNoIndex
 		}
-		if at += n; field == 4 {
-			last = value
-		}
+		fields[i] = value
+		at += n
 	}
-	return last, nil
+	return fields[2], fields[4], nil
 }

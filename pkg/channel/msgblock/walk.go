@@ -96,9 +96,10 @@ func (c *checker) find(buf []byte, last uint64) int {
 		if r.kind == tombstone {
 			plausible = r.length == emptyLen && r.seq <= last+furthest
 		}
-		if !plausible {
+		if !plausible || c.summed < 0 && r.length > shortOne {
 			continue
 		}
+		c.summed -= r.length
 		if _, f := c.parse(buf[at:]); f == whole || f == badHeaderLength {
 			return at
 		}
