@@ -45,7 +45,7 @@ var mayImport = []struct {
 	{"source/sourcetest", "source event fault", "github.com/rs/zerolog go.uber.org/goleak"},
 	{"source/plugin", "source component plugin stream", ""},
 	{"source/avro", "source component event fault option rpc tlsconf", "github.com/rs/zerolog"},
-	{"source/*", "source component event option fault procgroup", "github.com/rs/zerolog golang.org/x/text golang.org/x/sys"},
+	{"source/*", "source component event option fault procgroup source/listen source/syslog tlsconf", "github.com/rs/zerolog golang.org/x/text golang.org/x/sys"},
 	{"sink", "component event fault stream", "github.com/rs/zerolog"},
 	{"sink/all", "component sink sink/...", ""},
 	{"sink/sinktest", "cli component event fault flumeconf sink", "github.com/rs/zerolog go.uber.org/goleak golang.org/x/sys"},
@@ -57,6 +57,9 @@ var mayImport = []struct {
 	{"channel/embedded", "channel event fault", "github.com/nats-io/nats-server/v2 github.com/nats-io/nats.go github.com/rs/zerolog"},
 	{"channel/msgblock", "fault", "github.com/minio/highwayhash golang.org/x/crypto"},
 	{"channel/channeltest", "channel event fault", "github.com/rs/zerolog go.uber.org/goleak pgregory.net/rapid"},
+	{"channel/jetstream", "channel component event fault option stream", "github.com/nats-io/nats.go github.com/rs/zerolog"},
+	{"channel/leafnode", "channel/jetstream", "github.com/nats-io/nats-server/v2 github.com/nats-io/nkeys github.com/rs/zerolog"},
+	{"channel/kafka", "channel component event option fault stream", "github.com/pavlo-v-chernykh/keystore-go/v4 github.com/rs/zerolog github.com/twmb/franz-go software.sslmate.com/src/go-pkcs12"},
 	{"channel/*", "channel component event option fault", "github.com/rs/zerolog golang.org/x/sys"},
 	{"agent", "fault flumeconf stream", "github.com/rs/zerolog golang.org/x/sys"},
 }

@@ -1,0 +1,77 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	js "github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	// orderLook is how often it is looked whether all is at hand.
+	orderLook = 100 * time.Millisecond
+	// orderSlack is how much later than it should JetStream may send a
+	// message again.
+	orderSlack = 2 * time.Second
+)
+
+// restoreOrder fetches what was taken before and not committed, so that it is
+// handed out before all that was put after it. What a killed process held,
+// JetStream gives out again only after ack-wait; until then nothing else is
+// handed out, unless other processes take too, with whom there is no
+// order to be kept.
+func (p *pull) restoreOrder() error {
+	t := p.takes
+	t.mu.Lock()
+	inOrder := t.inOrder
+	t.mu.Unlock()
+	if inOrder {
+		return nil
+	}
+	began := time.Now()
+	ask, say := began, began.Add(time.Second)
+	for t.wanted() {
+		info, err := p.info()
+		if err != nil {
+			return fmt.Errorf("asking for the consumer's state: %w", err)
+		}
+		now, missing := time.Now(), t.missing(info)
+		alone := info.NumWaiting == 0 || ask != began // then it is we who wait
+		if missing <= 0 || !alone || now.Sub(began) > t.ackWait+orderSlack {
+			break
+		}
+		if !now.Before(ask) {
+			p.request(missing, 0)
+			ask = now.Add(t.ackWait + orderLook)
+		}
+		if now.After(say) {
+			say = now.Add(time.Hour)
+			t.link.log.Info().Int("messages", missing).Msgf("what was taken by a process that is gone comes first, in %v at most", t.ackWait)
+		}
+		select {
+		case <-time.After(orderLook):
+		case <-p.over:
+		case <-t.over:
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.inOrder = true
+	t.changed.Broadcast()
+	return nil
+}
+
+func (p *pull) info() (*js.ConsumerInfo, error) {
+	ctx, cancel := p.takes.link.attempt(context.Background())
+	defer cancel()
+	return p.consumer.Info(ctx)
+}
+
+// missing returns how many messages are in the hands of nobody that is known
+// here.
+func (t *takes) missing(info *js.ConsumerInfo) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return info.NumAckPending - len(t.held)
+}
