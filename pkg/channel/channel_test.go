@@ -2,7 +2,6 @@ package channel_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -229,7 +228,7 @@ func TestOpenRefusesAStoreThatEndsTooEarly(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := channel.OpenQueue(t.Context(), embedded.Open, channel.Config{Limits: limits, Dir: lock(t, dir)})
-	want := "the store ends at message 0, but 3 were committed: messages 1 to 3 are missing from the store, which held 6 events"
+	want := "the store is damaged: it ends at message 0, but 3 were committed: messages 1 to 3, which held 6 events, are missing"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v; want %s", err, want)
 	}
@@ -263,22 +262,6 @@ func TestOpenGoesOnWithoutWhatItMayLose(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit(t, wantTake(t, c.Taker(), "new"))
-}
-
-func TestFailedStoreEndsTheChannel(t *testing.T) {
-	c, store := openAt(t, "", limits)
-	taker := c.Taker()
-	if err := store.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := put(c.Putter(), batch("a"), true); err == nil {
-		t.Error("a put into a store that is gone was committed")
-	}
-	<-c.Failed()
-	if _, err := taker.Take(t.Context()); !errors.Is(err, c.Err()) {
-		t.Errorf("Take: got %v; want %v", err, c.Err())
-	}
-	c.Close()
 }
 
 // TestStuckTakerDoesNotPileUpMemory has one taker hold the first message while

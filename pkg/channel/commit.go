@@ -2,40 +2,64 @@ package channel
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/flumekit/flumekit/pkg/event"
 )
+
+// appending is a message on its way into the store.
+type appending struct {
+	puts   []*put
+	batch  *event.Batch
+	weight Totals
+	totals Totals // through this message
+}
 
 // commitPuts appends what was admitted, one message at a time. The puts that
 // arrive while a message is on its way to the disk are the next message.
 func (c *Queue) commitPuts() {
 	var group []*put
 	for {
-		group = c.gather(group[:0])
-		if len(group) == 0 {
+		var found []*put
+		if group, found = c.gather(group[:0]); group == nil {
 			return
 		}
-		err := c.commit(group)
-		for i, q := range group {
-			q.finish(err)
-			group[i] = nil
+		for _, q := range found {
+			q.finish(nil)
 		}
+		if len(group) == 0 {
+			continue
+		}
+		refused, err := c.commit(group)
+		for _, q := range refused {
+			q.finish(err)
+		}
+		if err == nil {
+			for _, q := range group {
+				q.finish(nil)
+			}
+		}
+		clear(group)
 	}
 }
 
-// gather waits for puts and returns those for one message; none when the
-// channel is closed and all that was admitted is committed.
-func (c *Queue) gather(group []*put) []*put {
+// gather waits for puts and returns those for one message, or those that were
+// found to be in the store; nil when the channel is closed and all that was
+// admitted is committed.
+func (c *Queue) gather(group []*put) (_, found []*put) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for len(c.admitted) == 0 {
-		if c.closed {
+		switch {
+		case len(c.found) > 0:
+			found, c.found = c.found, nil
+			return []*put{}, found
+		case c.closed:
 			c.finished = true
 			c.changed.Broadcast()
-			return nil
-		}
-		if c.err != nil && c.waiting.len() > 0 { // none of these will ever have room
-			return append(group, c.waiting.takeAll()...)
+			return nil, nil
+		case c.err != nil && c.waiting.len() > 0: // none of these will ever have room
+			return append(group, c.waiting.takeAll()...), nil
 		}
 		c.arrived.Wait()
 	}
@@ -51,49 +75,100 @@ func (c *Queue) gather(group []*put) []*put {
 	n := copy(c.admitted, c.admitted[len(group):])
 	clear(c.admitted[n:])
 	c.admitted = c.admitted[:n]
-	return group
+	return group, nil
 }
 
-// commit appends the group's events as one message.
-func (c *Queue) commit(group []*put) error {
+// commit appends the group's events as one message. After an error it returns the
+// puts that are refused with it; those that are not wait for the store.
+func (c *Queue) commit(group []*put) (refused []*put, err error) {
 	c.mu.Lock()
-	err, totals := c.err, c.pos.putTotals
+	err, before := c.err, c.pos.putTotals
 	c.mu.Unlock()
 	if err != nil {
-		return err
+		return group, err
 	}
-	batch, weight := group[0].batch, group[0].weight
+	m := &appending{puts: group, batch: group[0].batch, weight: group[0].weight}
 	if len(group) > 1 {
-		batch = join(group)
+		m.batch = join(group)
 		for _, q := range group[1:] {
-			weight = weight.plus(q.weight)
+			m.weight = m.weight.plus(q.weight)
 		}
 	}
-	totals = totals.plus(weight)
-	seq, err := c.store.Append(c.ctx, batch.Encoded(), totals)
-
+	m.totals = before.plus(m.weight)
+	var seq uint64
+	err = c.use(true, func(s Store) (err error) {
+		seq, err = s.Append(c.ctx, m.batch.Encoded(), m.totals)
+		return err
+	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reserved = c.reserved.minus(weight)
-	if err == nil && seq != c.pos.put+1 {
-		err = fmt.Errorf("the store put message %d in the place of %d: somebody else writes to it", seq, c.pos.put+1)
-	}
-	if err != nil {
+	c.reserved = c.reserved.minus(m.weight)
+	switch {
+	case err != nil:
+		return c.notAppended(m), &refusal{fmt.Sprintf("the channel's store fails: %v", err), ErrFull}
+	case seq <= c.pos.put:
+		err = fmt.Errorf("the store put a message in the place %d, but had %d already: somebody else writes to it", seq, c.pos.put)
 		c.fail(err)
-		return err
+		return group, err
 	}
-	c.pos.put, c.pos.putTotals = seq, totals
-	if err := c.record(); err != nil {
-		return err
-	}
-	c.recent.push(&entry{seq: seq, batch: batch, weight: weight, totals: totals})
+	c.appended(m, seq)
+	return nil, nil
+}
+
+// appended notes that m is in the store. c.mu is held.
+func (c *Queue) appended(m *appending, seq uint64) {
+	first := c.pos.put + 1
+	c.pos.put, c.pos.putTotals = seq, m.totals
+	c.record()
+	c.recent.push(&entry{first: first, seq: seq, batch: m.batch, weight: m.weight, totals: m.totals})
 	for c.recent.cost > recentBytes {
 		c.recent.pop()
 		c.hungry.Signal()
 	}
 	c.changed.Broadcast()
 	c.touch()
-	return nil
+}
+
+// notAppended is called when nobody knows whether m is in the store, and returns
+// the puts that are to be refused: the impatient ones, of those that were to
+// follow too. The others of m wait until the store tells, the others of those
+// that were to follow wait for room again. c.mu is held.
+func (c *Queue) notAppended(m *appending) (refused []*put) {
+	following := c.admitted
+	c.admitted, c.reserved = nil, Totals{}
+	if c.closed {
+		return append(slices.Clone(m.puts), following...)
+	}
+	patient := func(puts []*put) (those []*put) {
+		for _, q := range puts {
+			if q.wait {
+				those = append(those, q)
+			} else {
+				refused = append(refused, q)
+			}
+		}
+		return those
+	}
+	m.puts = patient(m.puts)
+	c.trouble.doubt = m
+	c.waiting.pushFront(patient(following))
+	return refused
+}
+
+// resolveDoubt ends the doubt about an append that failed: the store is open
+// again, and ends at the place last with these totals. c.mu is held.
+func (c *Queue) resolveDoubt(last uint64, totals Totals) {
+	m := c.trouble.doubt
+	c.trouble.doubt = nil
+	switch {
+	case m == nil:
+	case last > c.pos.put && totals == m.totals:
+		c.appended(m, last)
+		c.found = append(c.found, m.puts...)
+		c.arrived.Signal()
+	default:
+		c.waiting.pushFront(m.puts)
+	}
 }
 
 func join(group []*put) *event.Batch {

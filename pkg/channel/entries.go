@@ -4,6 +4,7 @@ import "github.com/flumekit/flumekit/pkg/event"
 
 // entry is a message on its way to a taker.
 type entry struct {
+	first  uint64 // by which it is known: its own first place, or that of what is missing before it
 	seq    uint64
 	batch  *event.Batch // nil: it lies in the store only
 	weight Totals

@@ -85,7 +85,7 @@ func openLedger(path string) (*ledger, *position, error) {
 	}
 	if newest == nil {
 		file.Close()
-		err := fmt.Errorf("%s holds no whole record: it was damaged", path)
+		err := fmt.Errorf("%w: %s holds no whole record", ErrDamaged, path)
 		return nil, nil, fault.Hint(err, "move it away: all events in the store will then be delivered, also those that were before")
 	}
 	return l, newest, nil

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"container/list"
+	"slices"
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/event"
@@ -17,11 +18,12 @@ type putter struct {
 // put is a batch on its way into the store.
 type put struct {
 	from   *putter
+	wait   bool // for room, for as long as it takes
 	batch  *event.Batch
 	weight Totals
 	done   func(error)
 	place  *list.Element // in the list of those that wait, if it is there
-	timer  *time.Timer   // nil for one that waits for as long as it takes
+	timer  *time.Timer   // of an impatient one that waits
 }
 
 func (p *put) finish(err error) {
@@ -42,17 +44,17 @@ func (p *putter) Put(b *event.Batch, wait bool, done func(error)) {
 	}
 	c := p.c
 	w := c.limits.weigh(b)
-	if err := c.limits.neverFits(w, b.Size()+event.HeadSize, c.store.MaxMessage()); err != nil {
+	if err := c.limits.neverFits(w, b.Size()+event.HeadSize, c.maxMessage); err != nil {
 		done(err)
 		return
 	}
-	q := &put{from: p, batch: b, weight: w, done: done}
-	if err := p.enter(q, wait); err != nil {
+	q := &put{from: p, wait: wait, batch: b, weight: w, done: done}
+	if err := p.enter(q); err != nil {
 		done(err)
 	}
 }
 
-func (p *putter) enter(q *put, wait bool) error {
+func (p *putter) enter(q *put) error {
 	c := p.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,17 +65,17 @@ func (p *putter) enter(q *put, wait bool) error {
 		return ErrClosed
 	}
 	if c.waiting.len() == 0 {
-		full := c.limits.noRoom(c.pos.held().plus(c.reserved), q.weight)
+		full := c.noRoom(q.weight)
 		if full == nil {
 			c.admit(q)
 			return nil
 		}
-		if !wait && c.limits.KeepAlive <= 0 {
+		if !q.wait && c.limits.KeepAlive <= 0 {
 			return full
 		}
 	}
 	q.place = c.waiting.push(q)
-	if !wait {
+	if !q.wait {
 		q.timer = time.AfterFunc(c.limits.KeepAlive, func() { c.expire(q) })
 	}
 	c.touch() // the janitor asks again where room depends on the disk
@@ -105,7 +107,7 @@ func (c *Queue) admit(q *put) {
 func (c *Queue) admitWaiting() {
 	for c.waiting.len() > 0 {
 		q := c.waiting.front()
-		if c.limits.noRoom(c.pos.held().plus(c.reserved), q.weight) != nil {
+		if c.noRoom(q.weight) != nil {
 			return
 		}
 		c.waiting.remove(q)
@@ -120,7 +122,7 @@ func (c *Queue) expire(q *put) {
 		c.mu.Unlock()
 		return
 	}
-	full := c.limits.noRoom(c.pos.held().plus(c.reserved), q.weight)
+	full := c.noRoom(q.weight)
 	if full == nil { // there is room, but not for the one before it
 		full = &refusal{c.limits.Texts.Full, ErrFull}
 	}
@@ -151,6 +153,13 @@ type putList struct{ list list.List }
 func (l *putList) len() int                  { return l.list.Len() }
 func (l *putList) front() *put               { return l.list.Front().Value.(*put) }
 func (l *putList) push(q *put) *list.Element { return l.list.PushBack(q) }
+
+// pushFront puts puts, in order, before all others.
+func (l *putList) pushFront(puts []*put) {
+	for _, q := range slices.Backward(puts) {
+		q.place = l.list.PushFront(q)
+	}
+}
 
 func (l *putList) remove(q *put) {
 	l.list.Remove(q.place)

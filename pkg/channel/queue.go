@@ -5,6 +5,10 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/stream"
 )
@@ -20,39 +24,52 @@ type Config struct {
 	Dir *Dir
 	// MayLose says that the store may lose its newest messages when the
 	// machine goes down. The channel then goes on without them and logs
-	// it; else it refuses to open.
+	// it, however damage is dealt with.
 	MayLose bool
 	// TrimBytes is how much is taken for good before the store is told to
 	// forget it. An idle channel trims without regard to it.
 	TrimBytes int64
+	// Retain is how long events stay in the store after they were put, taken
+	// or not. They give way when Limits.Space says that there is no room.
+	Retain time.Duration
 }
 
 // Queue is the Channel that keeps its messages in a store of its own.
 type Queue struct {
-	open    OpenStore
-	store   Store
-	remover Remover // the store, if it is one
-	conf    Config
-	limits  *Limits
-	ctx     context.Context // of the work in the background; ends with Close
-	cancel  context.CancelFunc
-	work    sync.WaitGroup // committer, loader, janitor
-	tend    chan struct{}  // tells the janitor that something has changed
+	open       OpenStore
+	conf       Config
+	limits     *Limits
+	log        *zerolog.Logger
+	maxMessage int
+	ctx        context.Context // of the work in the background; ends with Close
+	cancel     context.CancelFunc
+	work       sync.WaitGroup // committer, loader, janitor, keeper
+	tend       chan struct{}  // tells the janitor that something has changed
+	broken     chan struct{}  // tells the keeper that the store has failed
 
-	mu       sync.Mutex
-	changed  sync.Cond // takers and Close wait on it,
-	arrived  sync.Cond // the committer,
-	hungry   sync.Cond // and the loader
-	ledger   *ledger   // nil: none
-	pos      position
-	err      error         // why the channel is of no use any more
-	failed   chan struct{} // closed when err is set
-	closed   bool          // no more puts and takes
-	finished bool          // the committer has ended
+	storeMu sync.RWMutex // held for reading while the store is in use
+	store   Store        // nil: closed
+
+	mu           sync.Mutex
+	changed      sync.Cond // takers and Close wait on it,
+	arrived      sync.Cond // the committer,
+	hungry       sync.Cond // and the loader
+	ledger       *ledger   // nil: none
+	ledgerBehind bool      // the last write or sync of it has failed
+	pos          position
+	err          error         // why the channel is of no use any more
+	failed       chan struct{} // closed when err is set
+	closed       bool          // no more puts and takes
+	finished     bool          // the committer has ended
+
+	trouble  trouble
+	troubled atomic.Bool // trouble.err is not nil
+	holes    []hole      // known to be missing from the store, and not passed yet
 
 	waiting  putList // puts that wait for room
 	admitted []*put  // puts that have room and wait to be appended
 	reserved Totals  // the room of those, and of the append under way
+	found    []*put  // puts of a doubtful append that turned out to be in the store
 
 	returned  []*entry // open and held by no taker, in order
 	ready     entries  // loaded from the store, the first of them is pos.taken+1
@@ -61,7 +78,7 @@ type Queue struct {
 	untrimmed int64    // bytes taken for good since the last trim
 	beyond    []uint64 // messages taken for good since then, after one that is not
 
-	trimmed uint64 // the message up to which the store has been trimmed; the janitor's
+	trimmed uint64 // the place up to which the store has been trimmed; the janitor's
 }
 
 const (
@@ -76,14 +93,16 @@ const (
 	joinBytes = 2 << 20
 )
 
-// OpenQueue opens the store that conf describes and the channel on it, which
-// both belong to the Queue, as does conf.Dir: after an error all is given up. A logger comes with
-// ctx; all else of ctx ends with OpenQueue.
+// OpenQueue opens the store that conf describes and the channel on it. Both, and
+// conf.Dir, belong to the Queue, also after an error. A logger comes with ctx;
+// all else of ctx ends with OpenQueue.
 func OpenQueue(ctx context.Context, open OpenStore, conf Config) (*Queue, error) {
 	c := &Queue{
 		open:   open,
 		conf:   conf,
+		log:    zerolog.Ctx(ctx),
 		tend:   make(chan struct{}, 1),
+		broken: make(chan struct{}, 1),
 		failed: make(chan struct{}),
 	}
 	c.limits = &c.conf.Limits
@@ -93,6 +112,7 @@ func OpenQueue(ctx context.Context, open OpenStore, conf Config) (*Queue, error)
 	}
 	err := c.openStore(ctx)
 	if err == nil {
+		c.maxMessage = c.store.MaxMessage()
 		err = c.recover(ctx)
 	}
 	if err != nil {
@@ -102,36 +122,27 @@ func OpenQueue(ctx context.Context, open OpenStore, conf Config) (*Queue, error)
 	c.work.Go(c.commitPuts)
 	c.work.Go(c.loadBacklog)
 	c.work.Go(c.tendStore)
+	c.work.Go(c.keepStore)
 	return c, nil
-}
-
-func (c *Queue) openStore(ctx context.Context) error {
-	store, err := c.open(ctx, c.conf.Store)
-	if err != nil {
-		return err
-	}
-	c.store = store
-	c.remover, _ = store.(Remover)
-	return nil
 }
 
 // Bounds implements Channel.
 func (c *Queue) Bounds() stream.Bounds {
-	return stream.Bounds{MaxEvents: c.limits.Transaction, MaxBytes: c.store.MaxMessage()}
+	return stream.Bounds{MaxEvents: c.limits.Transaction, MaxBytes: c.maxMessage}
 }
 
 // Len implements Channel: events that were put, and not taken for good.
 func (c *Queue) Len() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return int(c.pos.held().Events)
+	return int(c.held().Events)
 }
 
 // Bytes returns the bytes held, as Limits.Weigh counts them.
 func (c *Queue) Bytes() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return int64(c.pos.held().Bytes)
+	return int64(c.held().Bytes)
 }
 
 // Failed implements Channel.
@@ -160,21 +171,53 @@ func (c *Queue) wakeAll() {
 	c.hungry.Broadcast()
 }
 
-// idle reports whether nothing is held or on its way in. c.mu is held.
-func (c *Queue) idle() bool {
-	return c.pos.held() == (Totals{}) && c.reserved == (Totals{}) && c.waiting.len() == 0
+// held returns what has been put, not been taken for good, and not been lost.
+// c.mu is held.
+func (c *Queue) held() Totals {
+	held := c.pos.held()
+	for _, h := range c.holes {
+		held = held.minus(h.ahead)
+	}
+	return held
 }
 
-// record writes the position down. c.mu is held.
-func (c *Queue) record() error {
+// idle reports whether nothing is held or on its way in. c.mu is held.
+func (c *Queue) idle() bool {
+	return c.held() == (Totals{}) && c.reserved == (Totals{}) && c.waiting.len() == 0
+}
+
+// noRoom returns why w cannot be added just now, nil if it can. c.mu is held.
+func (c *Queue) noRoom(w Totals) error {
+	if err := c.trouble.refusal(); err != nil {
+		return err
+	}
+	return c.limits.noRoom(c.held().plus(c.reserved), w)
+}
+
+// record writes the position down. A position that cannot be written costs
+// deliveries that are made again after a crash, and never an event: the channel
+// goes on, and the janitor tries again. c.mu is held.
+func (c *Queue) record() {
 	if c.ledger == nil {
-		return nil
+		return
 	}
-	err := c.ledger.write(&c.pos)
-	if err != nil {
-		c.fail(err)
+	if err := c.ledger.write(&c.pos); err != nil {
+		c.ledgerFailed(err)
+		return
 	}
-	return err
+	if c.ledgerBehind {
+		c.ledgerBehind = false
+		c.log.Warn().Msg("the channel's ledger can be written again")
+	}
+}
+
+// ledgerFailed notes that the position on disk is an old one. c.mu is held.
+func (c *Queue) ledgerFailed(err error) {
+	if !c.ledgerBehind {
+		c.log.Error().Err(err).Msg("after a crash, events that were delivered since will be delivered again")
+	}
+	c.ledgerBehind = true
+	c.touch()
 }
 
 // Close implements Channel. It returns once all is written and the store is
@@ -186,7 +229,7 @@ func (c *Queue) Close() error {
 		return nil
 	}
 	c.closed = true
-	refused := c.waiting.takeAll()
+	refused := append(c.trouble.takeDoubtful(), c.waiting.takeAll()...)
 	c.wakeAll()
 	c.mu.Unlock()
 	for _, p := range refused {
@@ -200,12 +243,12 @@ func (c *Queue) Close() error {
 	c.cancel()
 	c.work.Wait()
 
+	var err error
+	if c.err == nil && c.store != nil {
+		err = c.trim(context.Background(), c.store)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var err error
-	if c.err == nil {
-		err = c.trim(context.Background(), c.pos.floor())
-	}
 	return errors.Join(err, c.letGo())
 }
 
@@ -216,9 +259,7 @@ func (c *Queue) letGo() error {
 		err = c.ledger.close()
 		c.ledger = nil
 	}
-	if c.store != nil {
-		err = errors.Join(err, c.store.Close())
-	}
+	err = errors.Join(err, c.closeStore())
 	if c.conf.Dir != nil {
 		err = errors.Join(err, c.conf.Dir.Close())
 	}
@@ -227,23 +268,27 @@ func (c *Queue) letGo() error {
 
 // hold notes that entry e is in a taker's hands. c.mu is held.
 func (c *Queue) hold(e *entry) {
-	if e.seq > c.pos.taken {
-		c.pos.taken, c.pos.takenTotals = e.seq, e.totals
-		c.pos.open = append(c.pos.open, e.seq)
-		c.pos.openTotals = c.pos.openTotals.plus(e.weight)
+	if e.seq <= c.pos.taken {
+		return
+	}
+	c.pos.taken, c.pos.takenTotals = e.seq, e.totals
+	c.pos.open = append(c.pos.open, e.first)
+	c.pos.openTotals = c.pos.openTotals.plus(e.weight)
+	for len(c.holes) > 0 && c.holes[0].Last < e.seq {
+		c.holes = c.holes[1:]
 	}
 }
 
 // release notes that entry e is taken for good. c.mu is held.
 func (c *Queue) release(e *entry) {
-	i, ok := slices.BinarySearch(c.pos.open, e.seq)
+	i, ok := slices.BinarySearch(c.pos.open, e.first)
 	if !ok {
 		return
 	}
 	c.pos.open = slices.Delete(c.pos.open, i, i+1)
 	c.pos.openTotals = c.pos.openTotals.minus(e.weight)
 	c.untrimmed += int64(e.cost())
-	if c.remover != nil && i > 0 {
+	if i > 0 {
 		c.beyond = append(c.beyond, e.seq)
 	}
 }

@@ -52,7 +52,7 @@ type Store interface {
 	// store is empty, first is last+1, and last is still the last that was
 	// ever appended.
 	Bounds(ctx context.Context) (first, last uint64, err error)
-	// Since returns Seq of the first message that was appended at t or
+	// Since returns First of the first message that was appended at t or
 	// later, last+1 if there is none.
 	Since(ctx context.Context, t time.Time) (seq uint64, err error)
 	// Missing returns the places between the bounds whose messages are

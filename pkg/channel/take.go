@@ -53,8 +53,8 @@ func (t *taker) Take(ctx context.Context) (Take, error) {
 		}
 		if e := c.nextEntry(); e != nil {
 			if e.batch == nil {
-				if err := c.fetch(e); err != nil {
-					return nil, err
+				if !c.fetch(e) {
+					continue
 				}
 				if err := t.usable(ctx); err != nil {
 					c.giveBack(e)
@@ -63,7 +63,7 @@ func (t *taker) Take(ctx context.Context) (Take, error) {
 			}
 			c.hold(e)
 			take := &taken{from: t, entry: e}
-			t.held[e.seq] = take
+			t.held[e.first] = take
 			return take, nil
 		}
 		if t.last && c.idle() {
@@ -96,6 +96,9 @@ func (t *taker) usable(ctx context.Context) error {
 func (c *Queue) nextEntry() *entry {
 	if len(c.returned) > 0 {
 		e := c.returned[0]
+		if e.batch == nil && !c.trouble.mayRead() {
+			return nil
+		}
 		c.returned = slices.Delete(c.returned, 0, 1)
 		return e
 	}
@@ -109,36 +112,38 @@ func (c *Queue) nextEntry() *entry {
 			c.hungry.Signal()
 		}
 		return e
-	case c.recent.len() > 0 && c.recent.front().seq == c.pos.taken+1:
+	case c.recent.len() > 0 && c.recent.front().first == c.pos.taken+1:
 		return c.recent.pop()
 	}
 	return nil
 }
 
-// fetch reads an entry that lies in the store only. c.mu is held, but not
-// while it reads.
-func (c *Queue) fetch(e *entry) error {
+// fetch reads an entry that lies in the store only, and reports whether it is
+// there. c.mu is held, but not while it reads.
+func (c *Queue) fetch(e *entry) bool {
 	c.mu.Unlock()
-	m, err := c.readOne(c.ctx, e.seq)
-	var b *event.Batch
-	if err == nil {
-		b, err = decode(m)
-	}
+	var found *entry
+	err := c.use(false, func(s Store) error {
+		m, err := readOne(c.ctx, s, e.first)
+		if err == nil {
+			found, err = c.entry(m)
+		}
+		return err
+	})
 	c.mu.Lock()
 	if err != nil {
 		c.giveBack(e)
-		c.fail(err)
-		return err
+		return false
 	}
-	e.batch, e.weight, e.totals = b, c.limits.weigh(b), m.Totals
-	return nil
+	e.seq, e.batch, e.weight, e.totals = found.seq, found.batch, found.weight, found.totals
+	return true
 }
 
 // giveBack makes e the oldest of what no taker has, or puts it in its place
 // among those that were given back before. c.mu is held.
 func (c *Queue) giveBack(e *entry) {
-	i, _ := slices.BinarySearchFunc(c.returned, e.seq, func(e *entry, seq uint64) int {
-		if e.seq < seq {
+	i, _ := slices.BinarySearchFunc(c.returned, e.first, func(e *entry, first uint64) int {
+		if e.first < first {
 			return -1
 		}
 		return 1
@@ -162,9 +167,7 @@ func (t *taken) Commit() error {
 		return ErrClosed
 	}
 	c.release(t.entry)
-	if err := c.record(); err != nil {
-		return err
-	}
+	c.record()
 	c.admitWaiting()
 	if c.idle() || len(c.pos.open) == maxOpen-1 {
 		c.changed.Broadcast()
@@ -186,10 +189,10 @@ func (t *taken) Return() {
 // end takes the batch out of the taker's hands and reports whether it was
 // there. c.mu is held.
 func (t *taken) end() bool {
-	if t.from.held[t.entry.seq] != t {
+	if t.from.held[t.entry.first] != t {
 		return false
 	}
-	delete(t.from.held, t.entry.seq)
+	delete(t.from.held, t.entry.first)
 	return true
 }
 

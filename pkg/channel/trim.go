@@ -8,11 +8,11 @@ import (
 )
 
 // The janitor tidies up idlePause after something has changed, and gives memory
-// back to the system when nothing has for longPause: by then the store's caches
+// back to the system when nothing has for restPause: by then the store's caches
 // are empty too.
 const (
 	idlePause = time.Second
-	longPause = 15 * time.Second
+	restPause = 15 * time.Second
 )
 
 // freeBytes is how much an empty store is trimmed for. Less stays until the
@@ -25,14 +25,14 @@ type moment int
 const (
 	busy    moment = iota // something has just changed
 	paused                // idlePause later
-	resting               // nothing has changed for longPause
+	resting               // nothing has changed for restPause
 )
 
 // tendStore is the janitor: it trims the store when enough has been taken for
 // good, and a moment after things have changed syncs the ledger, trims what is
 // empty and looks whether there is room on the disk again.
 func (c *Queue) tendStore() {
-	pause, rest := time.NewTimer(idlePause), time.NewTimer(longPause)
+	pause, rest := time.NewTimer(idlePause), time.NewTimer(restPause)
 	defer pause.Stop()
 	defer rest.Stop()
 	pausing := true
@@ -44,7 +44,7 @@ func (c *Queue) tendStore() {
 			if !pausing {
 				pausing = true
 				pause.Reset(idlePause)
-				rest.Reset(longPause)
+				rest.Reset(restPause)
 			}
 			c.tidy(busy)
 		case <-pause.C:
@@ -76,46 +76,78 @@ func (c *Queue) tidy(when moment) {
 	case resting:
 		worthIt = c.untrimmed > 0
 	}
-	ledger, err := c.ledger, c.err
-	var beyond []uint64
+	worthIt = worthIt && !c.trouble.down
 	if worthIt {
-		beyond, c.beyond = c.beyond, nil
 		c.untrimmed = 0
 	}
 	c.mu.Unlock()
 	switch {
-	case err != nil:
 	case worthIt:
-		err = c.trim(c.ctx, floor)
-		for _, seq := range beyond {
-			if err == nil && seq > floor {
-				err = c.remover.Remove(c.ctx, seq)
-			}
-		}
-	case when == paused && ledger != nil:
-		err = ledger.sync()
-	}
-	if err != nil && c.ctx.Err() == nil {
-		c.mu.Lock()
-		c.fail(err)
-		c.mu.Unlock()
+		c.use(false, func(s Store) error { return c.trim(c.ctx, s) })
+	case when == paused:
+		c.syncLedger()
 	}
 }
 
-// trim tells the store to forget what is taken for good. The ledger must be
-// safe first: with an older one, what is forgotten would look lost.
-func (c *Queue) trim(ctx context.Context, floor uint64) error {
-	if c.ledger != nil {
-		if err := c.ledger.sync(); err != nil {
+// trim tells the store to forget what is taken for good, less what is to be
+// retained. The ledger must be safe first: with an older one, what is forgotten
+// would look lost.
+func (c *Queue) trim(ctx context.Context, s Store) error {
+	c.mu.Lock()
+	floor, beyond := c.pos.floor(), c.beyond
+	c.beyond = nil
+	c.mu.Unlock()
+	if !c.syncLedger() {
+		return nil
+	}
+	if c.conf.Retain > 0 && (c.limits.Space == nil || c.limits.Space() == nil) {
+		kept, err := s.Since(ctx, time.Now().Add(-c.conf.Retain))
+		if err != nil {
+			return err
+		}
+		floor = min(floor, kept-1)
+	}
+	if floor > c.trimmed {
+		if err := s.Trim(ctx, floor); err != nil {
+			return err
+		}
+		c.trimmed = floor
+	}
+	remover, ok := s.(Remover)
+	if !ok || c.conf.Retain > 0 {
+		return nil
+	}
+	for _, seq := range beyond {
+		if seq <= floor {
+			continue
+		}
+		if err := remover.Remove(ctx, seq); err != nil {
 			return err
 		}
 	}
-	if floor <= c.trimmed {
-		return nil
-	}
-	if err := c.store.Trim(ctx, floor); err != nil {
-		return err
-	}
-	c.trimmed = floor
 	return nil
+}
+
+// syncLedger makes the position safe on the disk, and reports whether it is.
+func (c *Queue) syncLedger() bool {
+	c.mu.Lock()
+	ledger := c.ledger
+	if c.ledgerBehind {
+		c.record()
+	}
+	behind := c.ledgerBehind
+	c.mu.Unlock()
+	if ledger == nil {
+		return true
+	}
+	if behind {
+		return false
+	}
+	if err := ledger.sync(); err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.ledgerFailed(err)
+		return false
+	}
+	return true
 }
