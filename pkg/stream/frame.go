@@ -21,6 +21,7 @@ const (
 	kindEnd
 	kindCommitted
 	kindRefused
+	kindNote
 )
 
 const flagWait = 1
@@ -77,7 +78,7 @@ func readFrame(r *bufio.Reader, maxBatch int, buf []byte) (frame, error) {
 	}
 	f := frame{kind: kind(head[0]), flags: head[1], seq: binary.BigEndian.Uint64(head[8:])}
 	n := uint64(binary.BigEndian.Uint32(head[4:]))
-	if f.kind < kindHello || f.kind > kindRefused || head[2]|head[3] != 0 {
+	if f.kind < kindHello || f.kind > kindNote || head[2]|head[3] != 0 {
 		return frame{}, protocolErrorf("a frame begins with %x", head)
 	}
 	bound := uint64(maxTalk)

@@ -72,7 +72,7 @@ func Listen(path, name string, bounds Bounds) (*Listener, error) {
 	}
 	listener := &Listener{
 		unix:   l,
-		hello:  Hello{Name: name, Bounds: bounds.orDefaults()},
+		hello:  Hello{Name: name, Asks: askVersion, Bounds: bounds.orDefaults()},
 		path:   path,
 		made:   info,
 		conns:  make(chan *Conn),
@@ -106,7 +106,7 @@ func (l *Listener) accept() {
 // greet passes on a connection whose hello is in order.
 func (l *Listener) greet(conn *net.UnixConn) {
 	theirs, r, err := greet(conn, l.hello, false)
-	if err != nil || (theirs.Role != Put && theirs.Role != Take) {
+	if err != nil || (theirs.Role != Put && theirs.Role != Take && theirs.Role != Ask) {
 		conn.Close() // not ours, or a look whether somebody listens
 		return
 	}
@@ -140,7 +140,7 @@ func (l *Listener) Close() error {
 }
 
 // Conn is a connection that somebody dialled. One of Reader (for Put), Writer
-// (for Take) and Close is called, once.
+// (for Take), Replier (for Ask) and Close is called, once.
 type Conn struct {
 	Hello  Hello // the other end's
 	conn   *net.UnixConn

@@ -22,11 +22,17 @@
 //	      3  end        the writer is done; all that it sent was meant to be
 //	      4  committed  every batch up to the sequence number, less those refused
 //	      5  refused    this batch; payload: a Refused as JSON
+//	      6  note       a part of the answer to a question; payload: JSON;
+//	                    flag bit 0: the batch that it speaks of follows
 //
 // Batches are numbered from 1, anew on each connection. Answers come in the
 // batches' order: a batch is refused before later ones are committed. Several
 // batches may be under way; the reader's Hello says how many, in batches and
 // in bytes, and the writer waits at that bound.
+//
+// A connection whose hello has a question is answered by notes and an end, or by
+// refused. Nothing is acknowledged: the one who answers waits while the other does
+// not read.
 //
 // An end is only clean with an end frame. Without one the reader knows that
 // the writer died, and says so after it has passed on what it got.
@@ -51,6 +57,7 @@
 package stream
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -65,6 +72,8 @@ const (
 	Take Role = "take"
 	// Pipe: the dialling end reads batches from a pipe and only answers here.
 	Pipe Role = "pipe"
+	// Ask: the dialling end has a question.
+	Ask Role = "ask"
 )
 
 // Hello is what the two ends of a socket tell each other first.
@@ -73,6 +82,10 @@ type Hello struct {
 	Role    Role   `json:"role,omitempty"` // said by the dialling end
 	Name    string `json:"name,omitempty"` // the component's, for messages
 	Once    bool   `json:"once,omitempty"` // Take: end the stream when nothing is left
+	// Asks is the version of questions that the listening end answers,
+	// Question is what the dialling end asks.
+	Asks     int             `json:"asks,omitempty"`
+	Question json.RawMessage `json:"question,omitempty"`
 	Bounds
 }
 
@@ -118,6 +131,7 @@ const (
 	Failed   Code = "failed"   // the channel could not store it, this time
 	Away     Code = "away"     // there is no channel just now
 	Closed   Code = "closed"   // the other end takes no more
+	Unable   Code = "unable"   // it does not know the question, or cannot answer it
 )
 
 // Temporary reports whether the same batch may be taken later.
