@@ -152,8 +152,12 @@ func loadAll(options any, shared []Group) ([]*properties, error) {
 // fromTarget returns what the word after the type sets.
 func fromTarget[O any](prog Program, spec component.Spec[O], words []string) ([]given, error) {
 	most := 0
-	if spec.Target != nil {
+	switch {
+	case spec.Target == nil:
+	case spec.Target.More == "":
 		most = 1
+	default:
+		most = len(words)
 	}
 	if len(words) > most {
 		return nil, usage(fmt.Sprintf("unexpected argument %q", words[most]),
@@ -170,6 +174,9 @@ func fromTarget[O any](prog Program, spec component.Spec[O], words []string) ([]
 	for _, key := range slices.Sorted(maps.Keys(props)) {
 		text := props[key]
 		set = append(set, given{key: key, text: text, label: words[0], flag: true})
+	}
+	for _, word := range words[1:] {
+		set = append(set, given{key: spec.Target.More, text: word, label: word, flag: true})
 	}
 	return set, nil
 }

@@ -36,13 +36,16 @@ type Spec[O any] struct {
 	New func() O
 }
 
-// Target is the one word that may stand after a component's name on the
-// command line, in place of the one or two properties that everyone sets.
+// Target is the word that may stand after a component's name on the command
+// line, in place of the one or two properties that everyone sets.
 type Target struct {
 	// Placeholder stands for the word in usage lines: "[HOST]:PORT".
 	Placeholder string
 	// Properties returns the properties that the word sets, by their names.
 	Properties func(word string) (map[string]string, error)
+	// More is the list to which each further word is added; "" if there may
+	// be one word only.
+	More string
 }
 
 // Single returns the Target whose word is the value of one property.
