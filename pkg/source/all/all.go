@@ -7,10 +7,13 @@ import (
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/source"
 	"github.com/flumekit/flumekit/pkg/source/exec"
+	"github.com/flumekit/flumekit/pkg/source/multiportsyslogtcp"
 	"github.com/flumekit/flumekit/pkg/source/netcat"
 	"github.com/flumekit/flumekit/pkg/source/plugin"
 	"github.com/flumekit/flumekit/pkg/source/seq"
 	"github.com/flumekit/flumekit/pkg/source/stdin"
+	"github.com/flumekit/flumekit/pkg/source/syslogtcp"
+	"github.com/flumekit/flumekit/pkg/source/syslogudp"
 )
 
 // Catalog is the sources that are built in.
@@ -19,6 +22,9 @@ var Catalog = component.Catalog[source.Options]{
 	stdin.Spec,
 	exec.Spec,
 	seq.Spec,
+	syslogtcp.Spec,
+	multiportsyslogtcp.Spec,
+	syslogudp.Spec,
 }
 
 // For returns the catalogue to look for typ in: that of the sources that are
