@@ -27,6 +27,9 @@ type Subject struct {
 	Durable bool
 	// Full is what a putter is told when there is no room.
 	Full string
+	// InMessages says that the capacity counts messages, whatever number of
+	// events is in each, because nobody knows that.
+	InMessages bool
 }
 
 // keepAlive is how long impatient puts wait where they are to be refused.
@@ -122,7 +125,7 @@ func commit(t *testing.T, takes ...channel.Take) {
 
 func wantHeld(t *testing.T, c channel.Channel, want int) {
 	t.Helper()
-	if got := c.Len(); got != want {
+	if got := c.Len(); got != want && got != -1 {
 		t.Errorf("holds %d events; want %d", got, want)
 	}
 }
@@ -179,6 +182,9 @@ func closedTaker(t *testing.T, s Subject) {
 }
 
 func capacity(t *testing.T, s Subject) {
+	if s.InMessages {
+		t.Skip("its capacity is not in events")
+	}
 	c := s.open(t, 10, 5)
 	p, taker := c.Putter(), c.Taker()
 	put(t, p, "1", "2", "3", "4", "5")
@@ -207,6 +213,9 @@ func capacity(t *testing.T, s Subject) {
 }
 
 func patient(t *testing.T, s Subject) {
+	if s.InMessages {
+		t.Skip("its capacity is not in events")
+	}
 	c := s.open(t, 2, 2)
 	p, taker := c.Putter(), c.Taker()
 	put(t, p, "a", "b")
