@@ -16,9 +16,9 @@ import (
 const (
 	gcPercent   = 400
 	memoryLimit = 64 << 20
-	// perHeld is the memory for a byte held in memory: the store's copy, one
-	// on its way, and room for the collector.
-	perHeld = 3
+	// perHeld is the memory for a byte held in memory, with room for the
+	// collector.
+	perHeld = 2
 )
 
 // tuneMemory sets the garbage collector to the channel's size until ctx is done,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/channel/embedded"
+	"github.com/flumekit/flumekit/pkg/channel/memory"
 	"github.com/flumekit/flumekit/pkg/event"
 )
 
@@ -24,7 +25,11 @@ type counted struct {
 }
 
 func (s *counted) open(ctx context.Context, conf channel.StoreConfig) (store channel.Store, err error) {
-	s.Store, err = embedded.Open(ctx, conf)
+	open := embedded.Open
+	if conf.Dir == "" {
+		open = memory.OpenStore
+	}
+	s.Store, err = open(ctx, conf)
 	return s, err
 }
 

@@ -38,13 +38,13 @@ func (t Totals) minus(o Totals) Totals { return Totals{t.Events - o.Events, t.By
 // number of goroutines.
 type Store interface {
 	// Append adds a message at the end and returns its Seq once it is as
-	// safe as the store's policy promises. It does not keep data. After an
-	// error nobody knows whether the message is in the store; the channel
+	// safe as the store's policy promises. Nobody changes data afterwards,
+	// so that a store may keep it. After an error nobody knows whether the message is in the store; the channel
 	// then closes the store and opens it again.
 	Append(ctx context.Context, data []byte, totals Totals) (seq uint64, err error)
 	// Read returns messages in order from the first whose Seq is from or
 	// more: as many as hold most bytes of data, and the one that makes it
-	// more; none if there is none. The data belongs to the caller. Where
+	// more; none if there is none. The data is not to be changed. Where
 	// messages were lost to damage, First of the next is more than one more
 	// than the Seq of the one before.
 	Read(ctx context.Context, from uint64, most int) ([]Message, error)

@@ -80,8 +80,8 @@ func (o *Options) Policy() string {
 }
 
 // Open implements channel.Options.
-func (o *Options) Open(ctx context.Context, open channel.OpenStore) (channel.Channel, error) {
-	return channel.OpenQueue(ctx, open, channel.Config{Limits: o.limits(), TrimBytes: 4 << 20})
+func (o *Options) Open(ctx context.Context, _ channel.OpenStore) (channel.Channel, error) {
+	return channel.OpenQueue(ctx, OpenStore, channel.Config{Limits: o.limits(), TrimBytes: 4 << 20})
 }
 
 func (o *Options) limits() channel.Limits {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/channel/channeltest"
-	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/channel/memory"
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/option"
@@ -18,7 +17,7 @@ func open(t *testing.T, o memory.Options) channel.Channel {
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := o.Open(t.Context(), embedded.Open)
+	c, err := o.Open(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
