@@ -57,6 +57,8 @@ type Options struct {
 	MinimumRequiredSpace option.Bytes   `name:"minimumRequiredSpace" default:"524288000" help:"Nothing is put while less than this is free on the disk; 1MiB at least."`
 	FsyncPerTransaction  option.Bool    `name:"fsyncPerTransaction" default:"true" help:"Have events on the disk before they count as committed."`
 	FsyncInterval        option.Seconds `name:"fsyncInterval" default:"5" help:"Without fsyncPerTransaction: how often events are brought to the disk. What was committed since is lost when the machine goes down."`
+	OnDamage             string         `name:"on-damage" enum:"quarantine,refuse" default:"quarantine" help:"Where the store is found damaged: set the damaged files aside, say exactly what is lost, and go on; or refuse to open the channel."`
+	Retain               option.Seconds `name:"retain" default:"0" help:"How long events stay in the store after they were put, taken or not, so that they can be taken again (fchan take --since). They give way when the disk has no more than minimumRequiredSpace."`
 
 	CheckpointDir            string        `name:"checkpointDir" notice:"the ledger takes the checkpoint's place; it lies in the channel's directory"`
 	UseDualCheckpoints       option.Bool   `name:"useDualCheckpoints" default:"false" notice:"the ledger is kept twice anyway"`
@@ -85,6 +87,8 @@ func (o *Options) Validate() error {
 			"raise capacity, or lower transactionCapacity")
 	case !bool(o.FsyncPerTransaction) && o.FsyncInterval <= 0:
 		return fault.Hint(fmt.Errorf("fsyncInterval is %v", o.FsyncInterval), "it must be more than 0; the default is 5")
+	case o.Retain < 0:
+		return fault.Hint(fmt.Errorf("retain is %v", o.Retain), "it must be 0 or more")
 	case len(o.Encryption) > 0:
 		// To accept these would be to write in the clear what somebody
 		// wants to have hidden.
@@ -157,6 +161,10 @@ func (o *Options) OpenIn(ctx context.Context, dir *channel.Dir, open channel.Ope
 		Dir:       dir,
 		MayLose:   !bool(o.FsyncPerTransaction),
 		TrimBytes: 64 << 20,
+		Retain:    o.Retain.Duration(),
+	}
+	if o.OnDamage == "quarantine" {
+		conf.Store.Aside = dir.Aside()
 	}
 	if !o.FsyncPerTransaction {
 		conf.Store.SyncInterval = o.FsyncInterval.Duration()
