@@ -54,7 +54,7 @@ var mayImport = []struct {
 	{"sink/*", "sink component event eventjson eventtext lineout option fault serializer", "github.com/rs/zerolog golang.org/x/sys"},
 	{"channel", "component event fault option stream", "github.com/rs/zerolog golang.org/x/sys"},
 	{"channel/all", "component channel channel/...", ""},
-	{"channel/embedded", "channel event fault", "github.com/nats-io/nats-server/v2 github.com/nats-io/nats.go github.com/rs/zerolog"},
+	{"channel/embedded", "channel channel/msgblock event fault", "github.com/nats-io/nats-server/v2 github.com/nats-io/nats.go github.com/rs/zerolog"},
 	{"channel/msgblock", "fault", "github.com/minio/highwayhash golang.org/x/crypto"},
 	{"channel/channeltest", "channel event fault", "github.com/rs/zerolog go.uber.org/goleak pgregory.net/rapid"},
 	{"channel/jetstream", "channel component event fault option stream", "github.com/nats-io/nats.go github.com/rs/zerolog"},

@@ -26,7 +26,7 @@
 // A durable channel lives in a directory that belongs to one process at a time
 // (see Dir):
 //
-//	format   the layout's version: "flumekit channel 1"
+//	format   the layout's version: "flumekit channel 2"
 //	lock     locked (flock) by the owner, with its process ID as text
 //	sock     the Unix socket on which the owner serves other processes
 //	ledger   the take position and the put high-water mark

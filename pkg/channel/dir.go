@@ -18,7 +18,7 @@ import (
 var ErrInUse = errors.New("another process has it")
 
 // formatText is what the file format holds.
-const formatText = "flumekit channel 1\n"
+const formatText = "flumekit channel 2\n"
 
 // Dir is a channel's directory, locked by this process: it is the owner for as
 // long as the Dir is open, and loses the directory with its life at the latest.

@@ -60,13 +60,13 @@ func TestLockDirKnowsItsFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	format := filepath.Join(path, "format")
-	if text, err := os.ReadFile(format); err != nil || string(text) != "flumekit channel 1\n" {
-		t.Errorf("the format is %q, %v; want flumekit channel 1", text, err)
+	if text, err := os.ReadFile(format); err != nil || string(text) != "flumekit channel 2\n" {
+		t.Errorf("the format is %q, %v; want flumekit channel 2", text, err)
 	}
 	if err := os.WriteFile(format, []byte("flumekit channel 7\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := `format says "flumekit channel 7"; this version knows "flumekit channel 1"`
+	want := `format says "flumekit channel 7"; this version knows "flumekit channel 2"`
 	for range 2 { // the lock is not kept after the refusal
 		if _, err := channel.LockDir(path); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("got %v; want %s", err, want)
