@@ -5,8 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -23,6 +28,8 @@ type Access struct {
 	addr   string // of the channel's process, for a client
 	socket *Socket
 	log    *zerolog.Logger
+	about  about // what the options say of a channel of this process's
+	looks  bool  // the channel was opened to be looked into
 
 	cancel  context.CancelCauseFunc
 	broken  context.Context // done when the channel is of no use any more
@@ -55,6 +62,7 @@ func Enter(ctx context.Context, options Options, open OpenStore) (*Access, error
 		if err != nil {
 			return nil, err
 		}
+		a.about = about{kind: options.Kind(), policy: options.Policy()}
 		a.own(c)
 		a.announce(c, "", options)
 		return a, nil
@@ -83,6 +91,68 @@ func Enter(ctx context.Context, options Options, open OpenStore) (*Access, error
 	a.own(c)
 	a.server = server
 	return a, nil
+}
+
+// patience is how long Look waits for a process that has the directory to serve
+// it, or to give it up.
+const patience = 10 * time.Second
+
+// Look is Enter for one who only looks into the channel in the directory path: it
+// must be there, nothing is said of it, and the directory of another process is not
+// taken over. While it is open others are served here.
+func Look(ctx context.Context, path string, options Located, open OpenStore) (*Access, error) {
+	if _, err := os.Stat(filepath.Join(path, "format")); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fault.Hint(fmt.Errorf("there is no channel in %s", path), "name the directory of a file channel, or unix:PATH")
+		}
+		return nil, err
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	a := newAccess(ctx)
+	a.looks = true
+	if a.socket, err = DirSocket(path); err != nil {
+		return nil, err
+	}
+	if err := a.look(ctx, path, options, open); err != nil {
+		return nil, errors.Join(err, a.socket.Close())
+	}
+	return a, nil
+}
+
+// look locks the directory, or finds the process that has it.
+func (a *Access) look(ctx context.Context, path string, options Located, open OpenStore) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		dir, err := LockDir(path)
+		if err == nil {
+			var c Channel
+			if c, a.server, err = a.openIn(context.WithoutCancel(ctx), dir, options, open); err == nil {
+				a.own(c)
+			}
+			return err
+		}
+		if !errors.Is(err, ErrInUse) {
+			return err
+		}
+		if conn, dialErr := net.Dial("unix", a.socket.Path()); dialErr == nil {
+			a.addr = "unix:" + a.socket.Path()
+			return conn.Close()
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("%w, but nobody answers at its socket", err)
+		}
+	}
+}
+
+// Listen is the function Listen for this process's own channel.
+func (a *Access) Listen(ctx context.Context, path string) (*Server, error) {
+	return listen(ctx, a.channel, a.about, path, a.name)
 }
 
 func newAccess(ctx context.Context) *Access {
@@ -114,8 +184,11 @@ func (a *Access) openIn(ctx context.Context, dir *Dir, options Located, open Ope
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening the channel in %s: %w", dir.Path(), err)
 	}
-	a.announce(c, dir.Path(), options)
-	server, err := Listen(ctx, c, a.socket.Path(), a.name)
+	a.about = about{kind: options.Kind(), policy: options.Policy(), dir: dir.Path(), guessed: a.looks}
+	if !a.looks {
+		a.announce(c, dir.Path(), options)
+	}
+	server, err := listen(ctx, c, a.about, a.socket.Path(), a.name)
 	if err != nil {
 		return nil, nil, errors.Join(err, c.Close())
 	}

@@ -34,7 +34,12 @@ func (p *put) finish(err error) {
 }
 
 // Putter implements Channel.
-func (c *Queue) Putter() Putter { return &putter{c: c} }
+func (c *Queue) Putter() Putter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.putters++
+	return &putter{c: c}
+}
 
 // Put implements Putter.
 func (p *putter) Put(b *event.Batch, wait bool, done func(error)) {
@@ -137,7 +142,10 @@ func (c *Queue) expire(q *put) {
 func (p *putter) Close() {
 	c := p.c
 	c.mu.Lock()
-	p.closed = true
+	if !p.closed {
+		p.closed = true
+		c.putters--
+	}
 	given := c.waiting.takeOf(p)
 	c.admitWaiting()
 	c.changed.Broadcast()

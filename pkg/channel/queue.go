@@ -74,6 +74,7 @@ type Queue struct {
 	returned  []*entry // open and held by no taker, in order
 	ready     entries  // loaded from the store, the first of them is pos.taken+1
 	recent    entries  // the newest messages, as they were put
+	putters   int
 	takers    int
 	untrimmed int64    // bytes taken for good since the last trim
 	beyond    []uint64 // messages taken for good since then, after one that is not

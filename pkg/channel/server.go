@@ -4,17 +4,20 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"sync"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 
 	"github.com/flumekit/flumekit/pkg/stream"
 )
 
-// Server lets other processes put into a channel and take out of it, over a
-// Unix socket.
+// Server lets other processes put into a channel, take out of it and look into
+// it, over a Unix socket.
 type Server struct {
 	channel  Channel
+	about    about
 	listener *stream.Listener
 	log      *zerolog.Logger
 
@@ -31,11 +34,15 @@ type Server struct {
 // Listen begins to serve c at the Unix socket path. Name is the channel's, for
 // the other ends' messages. A logger comes with ctx, which ends nothing else.
 func Listen(ctx context.Context, c Channel, path, name string) (*Server, error) {
+	return listen(ctx, c, about{}, path, name)
+}
+
+func listen(ctx context.Context, c Channel, about about, path, name string) (*Server, error) {
 	listener, err := stream.Listen(path, name, c.Bounds())
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{channel: c, listener: listener, log: zerolog.Ctx(ctx)}
+	s := &Server{channel: c, about: about, listener: listener, log: zerolog.Ctx(ctx)}
 	s.all, s.stopAll = context.WithCancel(context.WithoutCancel(ctx))
 	s.puts, s.stopPuts = context.WithCancel(s.all)
 	s.work.Go(s.accept)
@@ -57,6 +64,8 @@ func (s *Server) accept() {
 				defer s.putters.Done()
 				s.ended(conn, s.takeIn(conn.Reader()))
 			})
+		case conn.Hello.Role == stream.Ask:
+			s.work.Go(func() { s.ended(conn, s.answer(conn)) })
 		default:
 			s.work.Go(func() { s.ended(conn, s.giveOut(conn)) })
 		}
@@ -77,7 +86,7 @@ func (s *Server) enterPutter() bool {
 // ended logs how a connection ended, if that says anything.
 func (s *Server) ended(conn *stream.Conn, err error) {
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, stream.ErrDied), errors.Is(err, ErrClosed):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, stream.ErrDied), errors.Is(err, ErrClosed), errors.Is(err, unix.EPIPE), errors.Is(err, net.ErrClosed):
 		s.log.Debug().Str("peer", conn.Hello.Name).Err(err).Msg("a connection has ended")
 	default:
 		s.log.Warn().Str("peer", conn.Hello.Name).Err(err).Msg("a connection has failed")

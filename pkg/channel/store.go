@@ -25,7 +25,8 @@ type Message struct {
 
 // Totals count events and the bytes they weigh (see Limits.Weigh).
 type Totals struct {
-	Events, Bytes uint64
+	Events uint64 `json:"events"`
+	Bytes  uint64 `json:"bytes"`
 }
 
 func (t Totals) plus(o Totals) Totals  { return Totals{t.Events + o.Events, t.Bytes + o.Bytes} }
