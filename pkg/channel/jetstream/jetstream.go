@@ -47,11 +47,19 @@
 //
 // With edge, the channel is a store in that directory, which forwards what is
 // put to the stream at the hub whenever that can be reached, and holds it
-// while it cannot. What was put is committed when it is on the disk here. The
-// process is a leaf node of the hub: servers are the hub's leafnode URLs, and
-// one outgoing connection is all it needs. The stream at the hub must be there;
-// whoever takes from it makes it. Takes are made at the hub: an edge has
-// no takers.
+// while it cannot. What was put is committed when it is on the disk here. Takes
+// are made at the hub; the edge delivers nothing to anyone else.
+//
+// With nats-leaf: URLs, those of the hub's leafnode port, the process is a leaf
+// node of the hub: one outgoing connection, with the rights that the hub gives
+// its leaf nodes. JetStream's API does not reach through it unless the hub has a
+// domain and js-domain names it; without, the stream must be there already
+// (whoever takes from it makes it), it is not checked, and max-payload has to be
+// what the hub takes. With nats: URLs it is a client of the hub like any other.
+//
+// An event is forwarded once, unless the connection was away for longer than
+// the stream's duplicate window in just the moment when an acknowledgement was
+// to come, or the machine itself went down.
 package jetstream
 
 import (
@@ -181,7 +189,7 @@ func (o *Options) Validate() error {
 	case o.Edge != "" && o.MaxPayload < 4<<10:
 		return fault.Hint(fmt.Errorf("max-payload is %v", o.MaxPayload), "it must be 4KiB or more; a NATS server's own default is 1MiB")
 	}
-	return o.validateIdentity()
+	return errors.Join(o.validateLeaf(), o.validateIdentity())
 }
 
 // MaxEvents implements channel.Options.
@@ -189,6 +197,9 @@ func (o *Options) MaxEvents() int { return int(o.TransactionCapacity) }
 
 // Kind implements channel.Options.
 func (o *Options) Kind() string { return "jetstream" }
+
+// Forgets implements channel.Options.
+func (o *Options) Forgets() bool { return false }
 
 // Policy implements channel.Options.
 func (o *Options) Policy() string {
@@ -202,7 +213,7 @@ func (o *Options) Policy() string {
 // and the stream is there; an edge, once its own store is open.
 func (o *Options) Open(ctx context.Context, open channel.OpenStore) (channel.Channel, error) {
 	if o.Edge != "" {
-		return nil, errors.New("edge")
+		return o.openEdge(ctx, open)
 	}
 	return o.openRemote(ctx)
 }

@@ -49,20 +49,8 @@ func (o *Options) dial(ctx context.Context) (*link, error) {
 	l := newLink(ctx, o.redacted())
 	name := component.Name(ctx)
 	ways = append(ways, nats.Name(strings.TrimSpace("flumekit "+name)), nats.Timeout(dialWait))
-	err = o.persist(ctx, l.log, func() error { return l.connect(strings.Join(o.Servers, ","), ways...) })
+	err = o.persist(ctx, l.log, func() error { return l.connect(o, strings.Join(o.Servers, ","), ways...) })
 	if err != nil {
-		return nil, err
-	}
-	switch {
-	case o.Domain != "":
-		l.api = "$JS." + o.Domain + ".API."
-	case o.APIPrefix != "":
-		l.api = strings.TrimSuffix(o.APIPrefix, ".") + "."
-	default:
-		l.api = js.DefaultAPIPrefix
-	}
-	if l.js, err = js.NewWithAPIPrefix(l.nc, l.api); err != nil {
-		l.nc.Close()
 		return nil, err
 	}
 	return l, nil
@@ -75,7 +63,7 @@ func newLink(ctx context.Context, url string) *link {
 }
 
 // connect makes the connection, which is kept up from then on.
-func (l *link) connect(urls string, ways ...nats.Option) (err error) {
+func (l *link) connect(o *Options, urls string, ways ...nats.Option) (err error) {
 	l.nc, err = nats.Connect(urls, append(ways,
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(redialWait),
@@ -91,13 +79,35 @@ func (l *link) connect(urls string, ways ...nats.Option) (err error) {
 			l.log.Warn().Err(err).Msg("the NATS server reports an error")
 		}),
 	)...)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.Domain != "":
+		l.api = "$JS." + o.Domain + ".API."
+	case o.APIPrefix != "":
+		l.api = strings.TrimSuffix(o.APIPrefix, ".") + "."
+	default:
+		l.api = js.DefaultAPIPrefix
+	}
+	if l.js, err = js.NewWithAPIPrefix(l.nc, l.api); err != nil {
+		l.close()
+	}
 	return err
+}
+
+// close gives the connection up.
+func (l *link) close() {
+	l.nc.Close()
+	<-l.shut
 }
 
 func (l *link) disconnected(nc *nats.Conn, err error) {
 	l.mu.Lock()
-	l.lost()
-	l.up = make(chan struct{})
+	if l.conn.Err() == nil {
+		l.lost()
+		l.up = make(chan struct{})
+	}
 	l.mu.Unlock()
 	if !nc.IsClosed() {
 		l.log.Warn().Err(err).Str("servers", l.url).Msg("the connection to NATS is lost; trying to connect again")
@@ -106,10 +116,12 @@ func (l *link) disconnected(nc *nats.Conn, err error) {
 
 func (l *link) reconnected(nc *nats.Conn) {
 	l.mu.Lock()
-	l.conn, l.lost = context.WithCancel(context.Background())
-	close(l.up)
+	if l.conn.Err() != nil {
+		l.conn, l.lost = context.WithCancel(context.Background())
+		close(l.up)
+	}
 	l.mu.Unlock()
-	l.log.Info().Str("server", nc.ConnectedUrlRedacted()).Msg("connected to NATS again")
+	l.log.Info().Str("server", nc.ConnectedUrlRedacted()).Msg("connected to NATS")
 }
 
 // attempt returns a context for one request: done when it has taken too long,

@@ -1,17 +1,13 @@
 package jetstream
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	js "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/event"
@@ -115,60 +111,13 @@ func join(group []*put) *event.Batch {
 func (p *puts) publish(m *nats.Msg) {
 	unsure := false
 	for {
-		sent, err := p.send(m)
+		sent, err := p.link.send(p.stream, m)
 		unsure = unsure || sent
 		if p.settle(err, unsure) {
 			return
 		}
 	}
 }
-
-// Why a message was not taken.
-var (
-	errFull      = errors.New("the stream is full")
-	errTooLarge  = errors.New("the message is too large")
-	errConnected = errors.New("not connected")
-)
-
-// send sends m once. After an error, sent says that nobody knows whether the
-// stream has m.
-func (p *puts) send(m *nats.Msg) (sent bool, err error) {
-	ctx, cancel := p.link.attempt(context.Background())
-	defer cancel()
-	_, err = p.link.js.PublishMsg(ctx, m)
-	var api *js.APIError
-	switch {
-	case err == nil:
-		return false, nil
-	case errors.Is(err, nats.ErrMaxPayload):
-		return false, errTooLarge
-	case errors.As(err, &api):
-		return false, p.answered(api)
-	case errors.Is(err, js.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders):
-		return false, fmt.Errorf("no server answers for the stream %s: it has no leader, or is gone", p.stream)
-	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrConnectionClosed):
-		return false, fmt.Errorf("%w to %s", errConnected, p.link.url)
-	case ctx.Err() != nil && errors.Is(context.Cause(ctx), nats.ErrDisconnected):
-		return true, fmt.Errorf("%w to %s", errConnected, p.link.url)
-	case ctx.Err() != nil:
-		return true, fmt.Errorf("the stream %s has not answered in time: it has no quorum, or the servers cannot be reached", p.stream)
-	}
-	return true, fmt.Errorf("putting into the stream %s: %w", p.stream, err)
-}
-
-// answered says what JetStream's answer means.
-func (p *puts) answered(err *js.APIError) error {
-	switch {
-	case strings.HasPrefix(err.Description, "maximum messages") || strings.HasPrefix(err.Description, "maximum bytes"):
-		return errFull
-	case err.ErrorCode == messageTooLarge:
-		return errTooLarge
-	}
-	return fmt.Errorf("the stream %s refuses it: %s", p.stream, err.Description)
-}
-
-// messageTooLarge is JetStream's error code for it.
-const messageTooLarge js.ErrorCode = 10054
 
 // settle answers the puts that are under way as far as err, the outcome of an
 // attempt, allows. It returns false, after a while, if the same message must be

@@ -39,13 +39,13 @@ func (o *Options) openRemote(ctx context.Context) (channel.Channel, error) {
 		return err
 	})
 	if err != nil {
-		l.nc.Close()
+		l.close()
 		return nil, err
 	}
 	limit := func() int { return maxMessage(l.nc, c.stream) }
 	c.puts = newPuts(l, o, limit)
 	if c.takes, err = newTakes(c, o); err != nil {
-		l.nc.Close()
+		l.close()
 		return nil, err
 	}
 	c.work.Go(c.puts.run)
@@ -134,7 +134,6 @@ func (c *remote) Close() error {
 	c.puts.close()
 	c.takes.close()
 	c.work.Wait()
-	c.link.nc.Close()
-	<-c.link.shut
+	c.link.close()
 	return nil
 }
