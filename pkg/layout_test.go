@@ -30,6 +30,7 @@ var mayImport = []struct {
 	{"tlsconf", "fault option", "github.com/pavlo-v-chernykh/keystore-go/v4 software.sslmate.com/src/go-pkcs12"},
 	{"eventjson", "event fault", ""},
 	{"eventtext", "event", ""},
+	{"jceks", "fault", ""},
 	{"flumeconf", "fault", ""},
 	{"lineout", "sink", ""},
 	{"procgroup", "", ""},
@@ -60,6 +61,7 @@ var mayImport = []struct {
 	{"channel/jetstream", "channel component event fault option stream", "github.com/nats-io/nats.go github.com/rs/zerolog"},
 	{"channel/leafnode", "channel/jetstream", "github.com/nats-io/nats-server/v2 github.com/nats-io/nkeys github.com/rs/zerolog"},
 	{"channel/kafka", "channel component event option fault stream", "github.com/pavlo-v-chernykh/keystore-go/v4 github.com/rs/zerolog github.com/twmb/franz-go software.sslmate.com/src/go-pkcs12"},
+	{"channel/flumelog", "event fault", "github.com/klauspost/compress google.golang.org/protobuf"},
 	{"channel/*", "channel component event option fault", "github.com/rs/zerolog golang.org/x/sys"},
 	{"agent", "fault flumeconf stream", "github.com/rs/zerolog golang.org/x/sys"},
 }

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	js "github.com/nats-io/nats.go/jetstream"
@@ -60,6 +61,11 @@ func TestDamagedFiles(t *testing.T) {
 		}
 		return b
 	})
+	origins := map[string]string{}
+	wasIn := map[string]map[uint64][]byte{}
+	for _, m := range modes {
+		origins[m.name], wasIn[m.name] = build(t, m, 60, false, rand.New(rand.NewPCG(5, 5)))
+	}
 	for _, d := range []damaged{
 		{"a block is gone", false, file(gone, "msgs", "3.blk"), "3.blk: the file is gone", true},
 		{"a block is empty", false, file(empty, "msgs", "3.blk"), "3.blk: the file is empty", true},
@@ -112,9 +118,8 @@ func TestDamagedFiles(t *testing.T) {
 				}
 				t.Run(m.name, func(t *testing.T) {
 					random := rand.New(rand.NewPCG(3, 9))
-					origin, was := origins(t, m)
 					store := t.TempDir()
-					copyTree(t, store, origin)
+					copyTree(t, store, origins[m.name])
 					d.do(t, streamDir(store), random)
 					r := scan(t, store, m.options())
 					said := fmt.Sprint(r.Damage)
@@ -124,17 +129,11 @@ func TestDamagedFiles(t *testing.T) {
 					if lost := len(r.Lost()) > 0; lost != d.lost {
 						t.Errorf("lost %v; want some: %v", r.Lost(), d.lost)
 					}
-					check(t, store, m, r, was)
+					check(t, store, m, r, wasIn[m.name])
 				})
 			}
 		})
 	}
-}
-
-// origins returns a small store that was closed, made once a mode.
-func origins(t testing.TB, m mode) (string, map[uint64][]byte) {
-	t.Helper()
-	return build(t, m, 60, false, rand.New(rand.NewPCG(5, 5)))
 }
 
 // TestCutShort cuts a store at each kind of place in its last block and in one
@@ -299,6 +298,98 @@ func erase(t *testing.T, s *jetStream, was map[uint64][]byte, secure bool, seqs 
 		}
 		delete(was, seq)
 	}
+}
+
+// TestCopiedWhileWritten takes copies of a store while it is written to, as
+// crashes would leave it: at most the last write is torn, and nothing that was
+// acknowledged is missed.
+func TestCopiedWhileWritten(t *testing.T) {
+	for _, m := range modes {
+		t.Run(m.name, func(t *testing.T) {
+			store, was := t.TempDir(), map[uint64][]byte{}
+			s := serve(t, store, m, small)
+			if _, err := s.js.UpdateStream(t.Context(), js.StreamConfig{Name: streamName, Subjects: []string{subject}, AllowDirect: true}); err != nil {
+				t.Fatal(err)
+			}
+			var acked atomic.Uint64
+			copied := make(chan struct{})
+			go func() {
+				defer close(copied)
+				for range 5 {
+					for more := acked.Load() + 20; acked.Load() < more; {
+						runtime.Gosched()
+					}
+					known, at := acked.Load(), t.TempDir()
+					copyStore(t, at, store)
+					opt := m.options()
+					opt.Want = Range{1, known}
+					if r, err := Scan(t.Context(), streamDir(at), opt); err != nil || len(r.Damage) > 0 || r.Last < known {
+						t.Errorf("after %d were acknowledged: %v, %+v", known, err, r)
+					}
+				}
+			}()
+			random := rand.New(rand.NewPCG(6, 6))
+			for going := true; going; {
+				s.put(t, 1, random, was, sizes)
+				acked.Add(1)
+				select {
+				case <-copied:
+					going = false
+				default:
+				}
+			}
+		})
+	}
+}
+
+// copyStore copies the stream's files one by one; those that the server makes
+// and renames meanwhile are not part of the store.
+func copyStore(t *testing.T, to, from string) {
+	t.Helper()
+	for _, pattern := range []string{"meta.*", "msgs/*.blk", "msgs/*.key"} { // a key is there before its block has data
+		names, _ := filepath.Glob(filepath.Join(streamDir(from), pattern))
+		for _, name := range names {
+			rel, _ := filepath.Rel(from, name)
+			content, err := os.ReadFile(name)
+			if err == nil && !strings.HasSuffix(name, ".tmp") {
+				_ = os.MkdirAll(filepath.Dir(filepath.Join(to, rel)), 0o700)
+				err = os.WriteFile(filepath.Join(to, rel), content, 0o600)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// TestLargeMessages loses one message of 20 MB, by two bits, among others.
+func TestLargeMessages(t *testing.T) {
+	m := modes[0]
+	store, was := t.TempDir(), map[uint64][]byte{}
+	s := serve(t, store, m, func(c *js.StreamConfig) { c.MaxMsgSize = -1 })
+	random := rand.New(rand.NewPCG(6, 7))
+	for _, size := range []int{100, 20 << 20, 100, 20 << 20, 1 << 20, 100} {
+		s.put(t, 1, random, was, func(*rand.Rand) int { return size })
+	}
+	s.close()
+	r := scan(t, store, m.options())
+	for _, b := range r.Blocks {
+		if !b.Messages.Contains(4) {
+			continue
+		}
+		content, err := os.ReadFile(r.block(b.Index))
+		if err != nil {
+			t.Fatal(err)
+		}
+		content[10<<20] ^= 1
+		content[11<<20] ^= 1
+		overwrite(t, r.block(b.Index), content)
+	}
+	hurt := scan(t, store, m.options())
+	if got := hurt.Lost().String(); got != "4" {
+		t.Errorf("lost %s; want 4: %v", got, hurt.Damage)
+	}
+	check(t, store, m, hurt, was)
 }
 
 // TestMendKeepsWhatItReplaces holds that the folder aside has the old bytes.

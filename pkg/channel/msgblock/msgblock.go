@@ -8,8 +8,10 @@
 // the first record that is not whole and truncates the file there, on the disk:
 // one flipped bit, in one record, costs every later record of its block, and a
 // line at level INF is all that is said. A block whose key file cannot be
-// opened it deletes. After a clean close it trusts index.db instead, reads no
-// block, and finds the bit when the message is read.
+// opened it deletes. After a clean close it trusts index.db instead and reads
+// no block; then a flipped bit in a message makes that message "not found" when
+// it is read, but one in a record's length has the block cut there and then,
+// and in the last block the sequences that were cut off are given out again.
 //
 //	report, err := msgblock.Scan(ctx, dir, opt)   // changes nothing
 //	if err == nil && !report.Whole() {
