@@ -4,6 +4,7 @@ package all
 import (
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/channel/file"
+	"github.com/flumekit/flumekit/pkg/channel/kafka"
 	"github.com/flumekit/flumekit/pkg/channel/memory"
 	"github.com/flumekit/flumekit/pkg/component"
 )
@@ -12,4 +13,5 @@ import (
 var Catalog = component.Catalog[channel.Options]{
 	memory.Spec,
 	file.Spec,
+	kafka.Spec,
 }
