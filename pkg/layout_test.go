@@ -45,7 +45,7 @@ var mayImport = []struct {
 	{"source/all", "component source source/...", ""},
 	{"source/sourcetest", "source event fault", "github.com/rs/zerolog go.uber.org/goleak"},
 	{"source/plugin", "source component plugin stream", ""},
-	{"source/avro", "source component event fault option rpc tlsconf", "github.com/rs/zerolog"},
+	{"source/avro", "source component event fault option rpc tlsconf", ""},
 	{"source/*", "source component event option fault procgroup source/listen source/syslog tlsconf", "github.com/rs/zerolog golang.org/x/text golang.org/x/sys"},
 	{"sink", "component event fault stream", "github.com/rs/zerolog"},
 	{"sink/all", "component sink sink/...", ""},
@@ -62,6 +62,9 @@ var mayImport = []struct {
 	{"channel/leafnode", "channel/jetstream", "github.com/nats-io/nats-server/v2 github.com/nats-io/nkeys github.com/rs/zerolog"},
 	{"channel/kafka", "channel component event option fault stream", "github.com/pavlo-v-chernykh/keystore-go/v4 github.com/rs/zerolog github.com/twmb/franz-go software.sslmate.com/src/go-pkcs12"},
 	{"channel/flumelog", "event fault", "github.com/klauspost/compress google.golang.org/protobuf"},
+	{"channel/jdbc", "channel channel/file component fault option", ""},
+	{"channel/pseudotxnmemory", "channel channel/memory component option", ""},
+	{"channel/spillablememory", "channel channel/file channel/memory component event fault option", ""},
 	{"channel/*", "channel component event option fault", "github.com/rs/zerolog golang.org/x/sys"},
 	{"agent", "fault flumeconf stream", "github.com/rs/zerolog golang.org/x/sys"},
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/sink"
+	"github.com/flumekit/flumekit/pkg/sink/avro"
 	"github.com/flumekit/flumekit/pkg/sink/fileroll"
 	"github.com/flumekit/flumekit/pkg/sink/logger"
 	"github.com/flumekit/flumekit/pkg/sink/null"
@@ -18,6 +19,7 @@ var Catalog = component.Catalog[sink.Options]{
 	logger.Spec,
 	null.Spec,
 	fileroll.Spec,
+	avro.Spec,
 	stdout.Spec,
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/source"
+	"github.com/flumekit/flumekit/pkg/source/avro"
 	"github.com/flumekit/flumekit/pkg/source/exec"
 	"github.com/flumekit/flumekit/pkg/source/multiportsyslogtcp"
 	"github.com/flumekit/flumekit/pkg/source/netcat"
@@ -25,6 +26,7 @@ var Catalog = component.Catalog[source.Options]{
 	syslogtcp.Spec,
 	multiportsyslogtcp.Spec,
 	syslogudp.Spec,
+	avro.Spec,
 }
 
 // For returns the catalogue to look for typ in: that of the sources that are
