@@ -45,7 +45,7 @@ func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options], out st
 	}
 	switch {
 	case delivery != nil:
-		return undelivered(delivery, cmd.Options, left)
+		return undelivered(ctx, delivery, cmd.Options, left)
 	case intake != nil:
 		return fmt.Errorf("reading events: %w; what had been committed is delivered", intake)
 	}
@@ -82,14 +82,16 @@ func held(access *channel.Access) int {
 }
 
 // undelivered is the end of a process whose reader is gone.
-func undelivered(err error, options channel.Options, left int) error {
-	located, ok := options.(channel.Located)
-	if !ok {
+func undelivered(ctx context.Context, err error, options channel.Options, left int) error {
+	if options.Forgets() {
 		return fmt.Errorf("%w; %d events are lost", err, left)
 	}
-	dir, dirErr := located.Directory()
-	if dirErr != nil {
-		return err
+	dir := "the channel"
+	if located, ok := options.(channel.Located); ok {
+		var dirErr error
+		if dir, dirErr = located.Directory(ctx); dirErr != nil {
+			return err
+		}
 	}
 	what := fmt.Sprintf("%d events are", left)
 	if left < 0 {

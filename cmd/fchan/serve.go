@@ -35,7 +35,7 @@ func serve(ctx, stop context.Context, cmd *cli.Command[channel.Options], addr st
 		err := fault.Hint(errors.New("another process has the channel's directory already"), "end that one, or give this channel a directory of its own")
 		return errors.Join(err, access.Close())
 	}
-	server, err := channel.Listen(ctx, c, path, cmd.Name)
+	server, err := access.Listen(ctx, path)
 	if err != nil {
 		return errors.Join(err, access.Close())
 	}
@@ -54,7 +54,7 @@ func serve(ctx, stop context.Context, cmd *cli.Command[channel.Options], addr st
 	if err := errors.Join(err, access.Close()); err != nil {
 		return fmt.Errorf("running the channel: %w", err)
 	}
-	if _, ok := cmd.Options.(channel.Located); !ok && left > 0 {
+	if cmd.Options.Forgets() && left > 0 {
 		return fmt.Errorf("no taker took the last %d events; they are lost", left)
 	}
 	return nil

@@ -228,8 +228,7 @@ func traits(of *flumeconf.Component) agent.Traits {
 	switch of.Kind {
 	case flumeconf.Channel:
 		if spec, err := channels.Catalog.Find("channel", of.Type); err == nil {
-			_, located := spec.New().(channel.Located)
-			return agent.Traits{Forgets: !located}
+			return agent.Traits{Forgets: spec.New().Forgets()}
 		}
 	case flumeconf.Source:
 		if spec, err := sources.Catalog.Find("source", of.Type); err == nil {

@@ -67,7 +67,7 @@ func Enter(ctx context.Context, options Options, open OpenStore) (*Access, error
 		a.announce(c, "", options)
 		return a, nil
 	}
-	path, err := located.Directory()
+	path, err := located.Directory(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -139,6 +139,8 @@ type Options interface {
 	// a committed event is.
 	Kind() string
 	Policy() string
+	// Forgets says that events held are lost with the process.
+	Forgets() bool
 }
 
 // Located is implemented by the options of channels that live in a directory.
@@ -146,7 +148,7 @@ type Located interface {
 	Options
 	// Directory returns the directory's path, once it exists: it is made if
 	// need be.
-	Directory() (string, error)
+	Directory(ctx context.Context) (string, error)
 	// OpenIn is Open in a directory that was locked already. The channel
 	// gives it up when it is closed; so does OpenIn after an error.
 	OpenIn(ctx context.Context, dir *Dir, open OpenStore) (Channel, error)

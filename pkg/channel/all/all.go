@@ -4,8 +4,10 @@ package all
 import (
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/channel/file"
+	"github.com/flumekit/flumekit/pkg/channel/jdbc"
 	"github.com/flumekit/flumekit/pkg/channel/kafka"
 	"github.com/flumekit/flumekit/pkg/channel/memory"
+	"github.com/flumekit/flumekit/pkg/channel/pseudotxnmemory"
 	"github.com/flumekit/flumekit/pkg/component"
 )
 
@@ -13,5 +15,7 @@ import (
 var Catalog = component.Catalog[channel.Options]{
 	memory.Spec,
 	file.Spec,
+	jdbc.Spec,
+	pseudotxnmemory.Spec,
 	kafka.Spec,
 }

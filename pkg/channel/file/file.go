@@ -104,6 +104,9 @@ func (o *Options) MaxEvents() int { return int(o.TransactionCapacity) }
 // Kind implements channel.Options.
 func (o *Options) Kind() string { return "file" }
 
+// Forgets implements channel.Options.
+func (o *Options) Forgets() bool { return false }
+
 // Policy implements channel.Options.
 func (o *Options) Policy() string {
 	if o.FsyncPerTransaction {
@@ -113,7 +116,7 @@ func (o *Options) Policy() string {
 }
 
 // Directory implements channel.Located.
-func (o *Options) Directory() (string, error) {
+func (o *Options) Directory(context.Context) (string, error) {
 	if o.Dir != "" {
 		if err := channel.MakeDir(o.Dir); err != nil {
 			return "", fmt.Errorf("making the channel's directory: %w", err)
@@ -142,7 +145,7 @@ func (o *Options) Directory() (string, error) {
 
 // Open implements channel.Options.
 func (o *Options) Open(ctx context.Context, open channel.OpenStore) (channel.Channel, error) {
-	path, err := o.Directory()
+	path, err := o.Directory(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func TestDirectory(t *testing.T) {
 		{"has to be named", file.Options{DataDirs: []string{""}}, "dataDirs names no directory"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := tt.o.Directory()
+			got, err := tt.o.Directory(t.Context())
 			if err != nil {
 				if !strings.HasSuffix(err.Error(), tt.want) {
 					t.Errorf("got %v; want %s", err, tt.want)

@@ -74,6 +74,9 @@ func (o *Options) MaxEvents() int { return int(o.TransactionCapacity) }
 // Kind implements channel.Options.
 func (o *Options) Kind() string { return "memory" }
 
+// Forgets implements channel.Options.
+func (o *Options) Forgets() bool { return true }
+
 // Policy implements channel.Options.
 func (o *Options) Policy() string {
 	return fmt.Sprintf("in memory, lost with the process, capacity %d events", o.Capacity)
