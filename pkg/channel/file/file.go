@@ -16,11 +16,27 @@
 // keep-alive and is then refused, unless its sender waits for as long as it
 // takes, as a shell pipeline does. Taken events count until their take is
 // committed.
+//
+// When the disk fails or is full, puts wait or are refused with the reason,
+// takers go on as far as the store can be read, and the channel works again
+// when the disk does. Before a store that was not closed is used, it is checked.
+// What is found damaged is set aside in DIR/damaged, all that is whole is kept,
+// and what is lost is told to the event, in the log and by fchan stat; with
+// on-damage refuse the channel is not opened then. fchan verify checks a store
+// and changes nothing.
+//
+// With retain, events stay in the store for so long after they were put, and can
+// be taken again: fchan take DIR --since 10m. They are not counted as held.
+//
+// With encryption.* the store is encrypted with a key from a Java key store, as
+// Flume's is. To change the key, add the new one to the keys, and make it the
+// active one; the old one has to stay until what was written with it is taken.
 package file
 
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,7 +86,7 @@ type Options struct {
 	UseLogReplayV1           option.Bool   `name:"use-log-replay-v1" default:"false" notice:"nothing is replayed when the channel is opened"`
 	UseFastReplay            option.Bool   `name:"use-fast-replay" default:"false" notice:"nothing is replayed when the channel is opened"`
 
-	Encryption map[string]string `name:"encryption.<property>" hidden:""`
+	Encryption Encryption `embed:"" prefix:"encryption." group:"Encryption"`
 }
 
 // Validate checks what the values alone can tell.
@@ -89,13 +105,8 @@ func (o *Options) Validate() error {
 		return fault.Hint(fmt.Errorf("fsyncInterval is %v", o.FsyncInterval), "it must be more than 0; the default is 5")
 	case o.Retain < 0:
 		return fault.Hint(fmt.Errorf("retain is %v", o.Retain), "it must be 0 or more")
-	case len(o.Encryption) > 0:
-		// To accept these would be to write in the clear what somebody
-		// wants to have hidden.
-		return fault.Hint(fmt.Errorf("encryption.* is set, but this channel does not encrypt its files"),
-			"take these properties out, and have the directory on an encrypted file system")
 	}
-	return nil
+	return o.Encryption.validate()
 }
 
 // MaxEvents implements channel.Options.
@@ -169,6 +180,11 @@ func (o *Options) OpenIn(ctx context.Context, dir *channel.Dir, open channel.Ope
 	if o.OnDamage == "quarantine" {
 		conf.Store.Aside = dir.Aside()
 	}
+	keys, err := o.Encryption.open()
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	conf.Store.Keys = keys
 	if !o.FsyncPerTransaction {
 		conf.Store.SyncInterval = o.FsyncInterval.Duration()
 	}

@@ -141,7 +141,18 @@ func TestValidate(t *testing.T) {
 		{"no transactionCapacity", func(o *file.Options) { o.TransactionCapacity = 0 }, "transactionCapacity is 0"},
 		{"a transaction that exceeds the capacity", func(o *file.Options) { o.TransactionCapacity = 11 }, "transactionCapacity is 11, but capacity is 10"},
 		{"no interval", func(o *file.Options) { o.FsyncPerTransaction = false }, "fsyncInterval is 0s"},
-		{"encryption", func(o *file.Options) { o.Encryption = map[string]string{"activeKey": "k"} }, "encryption.* is set, but this channel does not encrypt its files"},
+		{"encryption without a provider", func(o *file.Options) { o.Encryption.ActiveKey = "k" },
+			"encryption.activeKey is set, but encryption.keyProvider is not"},
+		{"encryption without a key store", func(o *file.Options) {
+			o.Encryption = encryption(t, "key-2", "key-2")
+			o.Encryption.KeyStoreFile = ""
+		}, "encryption.keyProvider is set, but encryption.keyProvider.keyStoreFile is not"},
+		{"an active key that is none of the keys", func(o *file.Options) { o.Encryption = encryption(t, "key-3", "key-2") },
+			`encryption.activeKey is "key-3", but encryption.keyProvider.keys has key-2`},
+		{"a property of a key that is none", func(o *file.Options) {
+			o.Encryption = encryption(t, "key-2", "key-2")
+			o.Encryption.KeyFiles = map[string]string{"key-1.passwordFile": "x"}
+		}, "encryption.keyProvider.keys.key-1.passwordFile is no property"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o, got := options(t.TempDir()), ""
