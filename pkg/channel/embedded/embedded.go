@@ -52,13 +52,19 @@ const maxMessage = event.MaxSize + event.HeadSize
 // segmentSize is when a segment is full.
 const segmentSize = 512 << 20
 
+// sizes are segmentSize and partSize, or what tests have in their place.
+type sizes struct {
+	segment uint64
+	part    int
+}
+
 // Store is a channel.Store in a row of segments.
 type Store struct {
-	conf channel.StoreConfig
-	size uint64 // when a segment is full
-	keys keyring
-	ctx  context.Context // has the logger; ends with Close
-	end  context.CancelFunc
+	conf  channel.StoreConfig
+	sizes sizes
+	keys  keyring
+	ctx   context.Context // has the logger; ends with Close
+	end   context.CancelFunc
 
 	// Locks are taken in this order.
 	reading sync.Mutex // guards cursor and the segments' reports
@@ -82,18 +88,15 @@ type Store struct {
 // a store on a full disk, or one that cannot be written, can still be read. The
 // log of the servers goes to ctx's logger. Open is a channel.OpenStore.
 func Open(ctx context.Context, conf channel.StoreConfig) (channel.Store, error) {
-	if conf.Dir == "" {
-		return openMemory(ctx)
-	}
-	s, err := openSegments(ctx, conf, segmentSize)
+	s, err := openSized(ctx, conf, sizes{segment: segmentSize, part: partSize})
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func openSegments(ctx context.Context, conf channel.StoreConfig, size uint64) (*Store, error) {
-	s := &Store{conf: conf, size: size, keys: newKeyring(conf.Keys)}
+func openSized(ctx context.Context, conf channel.StoreConfig, sizes sizes) (*Store, error) {
+	s := &Store{conf: conf, sizes: sizes, keys: newKeyring(conf.Keys)}
 	s.ctx, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.open(ctx); err != nil {
 		s.end()
@@ -180,10 +183,10 @@ func (s *Store) append(ctx context.Context, data []byte, totals channel.Totals) 
 	if err := s.prepare(ctx); err != nil {
 		return 0, err
 	}
-	first := s.last + 1
-	parts := max(1, (len(data)+partSize-1)/partSize)
+	first, size := s.last+1, s.sizes.part
+	parts := max(1, (len(data)+size-1)/size)
 	for part := range parts - 1 {
-		if err := s.put(ctx, partHeading(part, len(data)), data[part*partSize:][:partSize]); err != nil {
+		if err := s.put(ctx, partHeading(part, len(data)), data[part*size:][:size]); err != nil {
 			return 0, err
 		}
 		crashPoint("part")
@@ -193,7 +196,7 @@ func (s *Store) append(ctx context.Context, data []byte, totals channel.Totals) 
 			runtime.GC()
 		}
 	}
-	if err := s.put(ctx, messageHeading(first, parts, totals), data[(parts-1)*partSize:]); err != nil {
+	if err := s.put(ctx, messageHeading(first, parts, totals), data[(parts-1)*size:]); err != nil {
 		return 0, err
 	}
 	crashPoint("appended")
@@ -228,7 +231,7 @@ const recordSize = 100
 // prepare sees that there is a server on a segment that has room.
 func (s *Store) prepare(ctx context.Context) error {
 	if s.writer != nil {
-		if s.held < s.size {
+		if s.held < s.sizes.segment {
 			return nil
 		}
 		if err := s.retire(ctx); err != nil {
@@ -247,7 +250,7 @@ func (s *Store) resume(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	g := s.segments[len(s.segments)-1]
-	if !g.state.Closed || !g.state.Resumable || g.state.Bytes >= s.size || g.state.Key != fingerprint(s.keys.active) {
+	if !g.state.Closed || !g.state.Resumable || g.state.Bytes >= s.sizes.segment || g.state.Key != fingerprint(s.keys.active) {
 		return false, nil
 	}
 	// nats-server reads the last block before it goes on there, and cuts off

@@ -87,7 +87,7 @@ func (s *Store) read(ctx context.Context, from uint64, most int) (read []channel
 		c = &cursor{place: from}
 		s.cursor = c
 	}
-	expected := from
+	expected, begun := from, false
 	var a assembly
 	for size := 0; size <= most && expected <= last; {
 		m, err := s.nextRecord(ctx, c, last)
@@ -101,7 +101,8 @@ func (s *Store) read(ctx context.Context, from uint64, most int) (read []channel
 			expected = last + 1
 			break
 		}
-		if m.Seq == from && a.parts == 0 {
+		if !begun && m.Seq == from {
+			begun = true
 			if h, err := parseHeading(m); err == nil && h.part > 0 { // from is inside of a message
 				c.close()
 				c.place = from - h.part
