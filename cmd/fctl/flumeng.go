@@ -15,6 +15,7 @@ const flumeUsage = `Usage: flume-ng <command> [options]...
 commands:
   help                      display this help text
   agent                     run a Flume agent
+  avro-client               run an avro Flume client
   version                   show Flume version info
 
 global options:
@@ -28,6 +29,17 @@ agent options:
   --no-reload-conf          do not reload config file if changed
   --grace <duration>        how long the last events may take at the end
   --help,-h                 display help text
+
+avro-client options:
+  --rpcProps,-P <file>      RPC client properties file with server connection params
+  --host,-H <host>          hostname to which events will be sent
+  --port,-p <port>          port of the avro source
+  --dirname <dir>           directory to stream to avro source
+  --filename,-F <file>      text file to stream to avro source (default: std input)
+  --headerFile,-R <file>    file containing event headers as key/value pairs on each new line
+  --help,-h                 display help text
+
+  Either --rpcProps or both --host and --port must be specified.
 
 This is fctl of Flumekit under the name of flume-ng; fctl --help says more.
 `
@@ -48,7 +60,7 @@ func flumeNG(ctx, stop context.Context, args []string) error {
 
 // isFlumeCommand reports whether flume-ng has the command.
 func isFlumeCommand(name string) bool {
-	return slices.Contains([]string{"help", "agent", "node", "version"}, name)
+	return slices.Contains([]string{"help", "agent", "avro-client", "node", "version"}, name)
 }
 
 // refuse says that there is no such command as flume-ng would, and returns the

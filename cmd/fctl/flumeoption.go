@@ -8,7 +8,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/fault"
 )
 
-// flumeOption is an option of flume-ng's agent.
+// flumeOption is an option of a command of flume-ng's.
 type flumeOption struct {
 	long, short string
 	valued      bool
@@ -21,15 +21,15 @@ type flumeOption struct {
 type optionRole int
 
 const (
-	taken   optionRole = iota // it is an option of fctl agent
+	taken   optionRole = iota // it is an option of the command of fctl
 	ignored                   // it is accepted, and whoever gives it is told
 	refused                   // the agent would not be what was asked for
 )
 
 const fileHint = "write the configuration to a file and name that with --conf-file"
 
-// flumeOptions are the options of Flume's launcher and its agent.
-var flumeOptions = []flumeOption{
+// agentOptions are the options of Flume's launcher and its agent.
+var agentOptions = []flumeOption{
 	{long: "name", short: "n", valued: true},
 	{long: "conf-file", short: "f", valued: true, many: true},
 	{long: "conf", short: "c", valued: true},
@@ -52,11 +52,11 @@ var flumeOptions = []flumeOption{
 // javaOptions begin the options that are for Java's virtual machine.
 var javaOptions = []string{"-D", "-X", "-agentlib", "-agentpath", "-javaagent"}
 
-// fromFlume returns the arguments of fctl agent for those of flume-ng agent,
-// which may be written as Flume's parser has them: -n a1, -na1, -n=a1, --name a1,
+// fromFlume returns the arguments of a command of fctl for those of flume-ng's,
+// which has these options. They may be written as Flume's parser has them: -n a1, -na1, -n=a1, --name a1,
 // --name=a1, -name a1, and any beginning of a name that only one option has.
 // What is no option of Flume's it returns as it is.
-func fromFlume(args []string) ([]string, error) {
+func fromFlume(options []flumeOption, args []string) ([]string, error) {
 	var out []string
 	seen := make(map[string]bool)
 	for i := 0; i < len(args); i++ {
@@ -68,7 +68,7 @@ func fromFlume(args []string) ([]string, error) {
 			out = append(out, "--ignored="+arg)
 			continue
 		}
-		option, value, attached, err := readOption(arg)
+		option, value, attached, err := readOption(options, arg)
 		switch {
 		case err != nil:
 			return nil, err
@@ -80,7 +80,7 @@ func fromFlume(args []string) ([]string, error) {
 			return nil, fault.WithStatus(fault.Hint(err, "%s", option.hint), fault.Usage)
 		case option.valued && !attached:
 			i++
-			if i == len(args) || isOption(args[i]) {
+			if i == len(args) || isOption(options, args[i]) {
 				//lint:ignore ST1005 it is Flume's text
 				err := fmt.Errorf("Missing argument for option: %s", option.name())
 				return nil, fault.WithStatus(fault.Hint(err, "write --%s=%s", option.long, strings.ToUpper(option.long)), fault.Usage)
@@ -107,8 +107,8 @@ func isJava(arg string) bool {
 	return slices.ContainsFunc(javaOptions, func(prefix string) bool { return strings.HasPrefix(arg, prefix) })
 }
 
-func isOption(arg string) bool {
-	option, _, _, err := readOption(arg)
+func isOption(options []flumeOption, arg string) bool {
+	option, _, _, err := readOption(options, arg)
 	return option != nil || err != nil
 }
 
@@ -122,7 +122,7 @@ func (o *flumeOption) name() string {
 
 // readOption returns the option that arg is, and the value that is attached to
 // it; nil if arg is none.
-func readOption(arg string) (option *flumeOption, value string, attached bool, err error) {
+func readOption(options []flumeOption, arg string) (option *flumeOption, value string, attached bool, err error) {
 	word, long := strings.CutPrefix(arg, "--")
 	if !long {
 		var dash bool
@@ -131,15 +131,15 @@ func readOption(arg string) (option *flumeOption, value string, attached bool, e
 		}
 	}
 	name, value, attached := strings.Cut(word, "=")
-	for i, o := range flumeOptions {
+	for i, o := range options {
 		if name == o.long || (!long && name == o.short) {
-			return &flumeOptions[i], value, attached, nil
+			return &options[i], value, attached, nil
 		}
 	}
 	var begun []*flumeOption
-	for i, o := range flumeOptions {
+	for i, o := range options {
 		if strings.HasPrefix(o.long, name) {
-			begun = append(begun, &flumeOptions[i])
+			begun = append(begun, &options[i])
 		}
 	}
 	switch {
@@ -156,9 +156,9 @@ func readOption(arg string) (option *flumeOption, value string, attached bool, e
 	case long:
 		return nil, "", false, nil
 	}
-	for i, o := range flumeOptions {
+	for i, o := range options {
 		if o.valued && len(o.short) == 1 && strings.HasPrefix(word, o.short) {
-			return &flumeOptions[i], word[1:], true, nil
+			return &options[i], word[1:], true, nil
 		}
 	}
 	return nil, "", false, nil

@@ -33,7 +33,7 @@ func TestFromFlume(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {
-			args, err := fromFlume(strings.Fields(tt.args))
+			args, err := fromFlume(agentOptions, strings.Fields(tt.args))
 			got := strings.Join(args, " ")
 			if err != nil {
 				got = "error: " + err.Error()

@@ -31,12 +31,16 @@ func run(args []string) int {
 
 // commands are the subcommands of fctl.
 type commands struct {
-	Agent   agentCommand   `cmd:"" help:"Run an agent of a Flume configuration: one process a component."`
-	Check   checkCommand   `cmd:"" help:"Tell all that is wrong with a configuration."`
-	Plan    planCommand    `cmd:"" help:"Print an agent as shell lines that can be run by hand."`
-	Types   typesCommand   `cmd:"" help:"List the types of components."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Agent   agentCommand      `cmd:"" help:"Run an agent of a Flume configuration: one process a component."`
+	Check   checkCommand      `cmd:"" help:"Tell all that is wrong with a configuration."`
+	Plan    planCommand       `cmd:"" help:"Print an agent as shell lines that can be run by hand."`
+	Avro    avroClientCommand `cmd:"" name:"avro-client" help:"Send lines to an avro source."`
+	Types   typesCommand      `cmd:"" help:"List the types of components."`
+	Version versionCommand    `cmd:"" help:"Print the version."`
 }
+
+// flumeCommands are the commands that take their options as flume-ng does.
+var flumeCommands = map[string][]flumeOption{"agent": agentOptions, "avro-client": avroClientOptions}
 
 var program = cli.Program{
 	Name:    "fctl",
@@ -50,12 +54,12 @@ var program = cli.Program{
 }
 
 func fctl(ctx, stop context.Context, args []string) error {
-	if len(args) > 0 && args[0] == "agent" {
-		translated, err := fromFlume(args[1:])
+	if len(args) > 0 && flumeCommands[args[0]] != nil {
+		translated, err := fromFlume(flumeCommands[args[0]], args[1:])
 		if err != nil {
 			return err
 		}
-		args = append([]string{"agent"}, translated...)
+		args = append(args[:1:1], translated...)
 	}
 	command, err := cli.ParseCommands(program, new(commands), args)
 	if err != nil {
