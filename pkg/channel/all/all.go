@@ -5,6 +5,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/channel/file"
 	"github.com/flumekit/flumekit/pkg/channel/jdbc"
+	"github.com/flumekit/flumekit/pkg/channel/jetstream"
 	"github.com/flumekit/flumekit/pkg/channel/kafka"
 	"github.com/flumekit/flumekit/pkg/channel/memory"
 	"github.com/flumekit/flumekit/pkg/channel/pseudotxnmemory"
@@ -18,4 +19,5 @@ var Catalog = component.Catalog[channel.Options]{
 	jdbc.Spec,
 	pseudotxnmemory.Spec,
 	kafka.Spec,
+	jetstream.Spec,
 }

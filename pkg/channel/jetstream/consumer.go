@@ -82,5 +82,10 @@ func (t *takes) left(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return c.CachedInfo().NumPending + uint64(c.CachedInfo().NumAckPending), nil
+	state := c.CachedInfo()
+	left := state.NumPending + uint64(state.NumAckPending)
+	if left == 0 && info.State.Msgs > 0 && state.Delivered.Stream < info.State.LastSeq {
+		left = 1 // it has not begun to count
+	}
+	return left, nil
 }

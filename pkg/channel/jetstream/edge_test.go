@@ -1,14 +1,11 @@
 package jetstream_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,14 +52,19 @@ func (h *hub) stop() {
 func (h *hub) client() string { return fmt.Sprintf("nats://127.0.0.1:%d", h.options.Port) }
 func (h *hub) leaf() string   { return fmt.Sprintf("nats-leaf://127.0.0.1:%d", h.options.LeafNode.Port) }
 
-func freePort(t *testing.T) int {
+// freePort returns a port that is free, and not among those from which the system
+// takes the near ends of connections: a server that is started again wants it back.
+func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("there is no free port")
+	return 0
 }
 
 func openEdge(t *testing.T, dir, url string) channel.Channel {
@@ -175,17 +177,8 @@ func TestKilledEdgeLosesNothing(t *testing.T) {
 	next := 0
 	acked := make(map[int]bool)
 	for range 4 {
-		process := exec.Command(os.Args[0])
-		process.Env = append(os.Environ(), victim+"=edge", victimArgs+"="+fmt.Sprintf("%s %s %d", dir, h.leaf(), next))
-		process.Stderr = os.Stderr
-		said, err := process.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := process.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines, enough := bufio.NewScanner(said), 100+rand.IntN(400)
+		process, lines := launch(t, "edge", fmt.Sprintf("%s %s %d", dir, h.leaf(), next))
+		enough := 100 + rand.IntN(400)
 		for lines.Scan() {
 			var n int
 			if _, err := fmt.Sscan(lines.Text(), &n); err != nil {

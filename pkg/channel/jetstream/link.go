@@ -19,7 +19,7 @@ import (
 const (
 	// requestWait is how long a server may take to answer. An election of a
 	// new leader takes up to ten seconds; asking again meanwhile costs little.
-	requestWait = 5 * time.Second
+	requestWait = 3 * time.Second
 	dialWait    = 5 * time.Second
 	redialWait  = 250 * time.Millisecond
 )

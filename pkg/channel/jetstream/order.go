@@ -16,19 +16,22 @@ const (
 	orderSlack = 2 * time.Second
 )
 
-// restoreOrder fetches what was taken before and not committed, so that it is
-// handed out before all that was put after it. What a killed process held,
-// JetStream gives out again only after ack-wait; until then nothing else is
-// handed out, unless other processes take too, with whom there is no
-// order to be kept.
+// restoreOrder fetches what was sent before and not committed, so that it is
+// handed out before all that was put after it. What a killed process held, or
+// what was on its way here when a connection or a server was lost, JetStream
+// sends again only after ack-wait; until then nothing else is handed out, unless
+// other processes take too, with whom there is no order to be kept.
 func (p *pull) restoreOrder() error {
 	t := p.takes
 	t.mu.Lock()
-	inOrder := t.inOrder
+	t.inOrder = false
 	t.mu.Unlock()
-	if inOrder {
-		return nil
+	p.mu.Lock()
+	ours := 0 // requests that wait at the server
+	if !p.ended {
+		ours = 1
 	}
+	p.mu.Unlock()
 	began := time.Now()
 	ask, say := began, began.Add(time.Second)
 	for t.wanted() {
@@ -37,7 +40,7 @@ func (p *pull) restoreOrder() error {
 			return fmt.Errorf("asking for the consumer's state: %w", err)
 		}
 		now, missing := time.Now(), t.missing(info)
-		alone := info.NumWaiting == 0 || ask != began // then it is we who wait
+		alone := info.NumWaiting <= ours || ask != began // then it is we who wait
 		if missing <= 0 || !alone || now.Sub(began) > t.ackWait+orderSlack {
 			break
 		}
@@ -47,7 +50,7 @@ func (p *pull) restoreOrder() error {
 		}
 		if now.After(say) {
 			say = now.Add(time.Hour)
-			t.link.log.Info().Int("messages", missing).Msgf("what was taken by a process that is gone comes first, in %v at most", t.ackWait)
+			t.link.log.Info().Int("messages", missing).Msgf("what was sent before and has got lost comes first, in %v at most", t.ackWait)
 		}
 		select {
 		case <-time.After(orderLook):
@@ -68,10 +71,16 @@ func (p *pull) info() (*js.ConsumerInfo, error) {
 	return p.consumer.Info(ctx)
 }
 
-// missing returns how many messages are in the hands of nobody that is known
-// here.
+// missing returns how many messages JetStream has sent that are not here and not
+// committed. One whose commit is under way counts as missing until that is known.
 func (t *takes) missing(info *js.ConsumerInfo) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return info.NumAckPending - len(t.held)
+	missing := info.NumAckPending
+	for _, h := range t.held {
+		if !h.committing {
+			missing--
+		}
+	}
+	return missing
 }

@@ -1,8 +1,10 @@
 package jetstream_test
 
 import (
+	"bufio"
 	"fmt"
 	"os"
+	"os/exec"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -27,7 +29,32 @@ func TestMain(m *testing.M) {
 		var from int
 		fmt.Sscan(args, &dir, &url, &from)
 		err = edgeVictim(dir, url, from)
+	case "node":
+		err = node(args)
+	case "taker":
+		err = takerVictim(args)
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
+}
+
+// launch starts a process that does what role says, and returns what it writes.
+// It is killed when the test ends at the latest.
+func launch(t testing.TB, role, args string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	process := exec.Command(os.Args[0])
+	process.Env = append(os.Environ(), victim+"="+role, victimArgs+"="+args)
+	process.Stderr = os.Stderr
+	said, err := process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		process.Process.Kill()
+		process.Wait()
+	})
+	return process, bufio.NewScanner(said)
 }

@@ -99,7 +99,7 @@ func (t *takes) wanted() bool {
 // fetch fetches messages until there are no takers any more, and then gives
 // those back that none of them has taken.
 func (t *takes) fetch() {
-	p := &pull{takes: t, over: newSignal()}
+	p := &pull{takes: t, over: newSignal(), ended: true}
 	if err := p.listen(); err != nil {
 		t.rest(t.link.back())
 		return
@@ -184,6 +184,7 @@ type pull struct {
 	mu      sync.Mutex
 	count   int
 	subject string // of the request's answers
+	ended   bool   // the server has said so, or has sent all
 	left    int    // messages, and bytes, that are still to come
 	bytes   int
 	heard   time.Time
@@ -236,7 +237,7 @@ func (p *pull) request(most, bytes int) {
 	p.mu.Lock()
 	p.count++
 	p.subject = p.inbox + strconv.Itoa(p.count)
-	p.left, p.bytes, p.heard, p.problem = most, bytes, time.Now(), nil
+	p.ended, p.left, p.bytes, p.heard, p.problem = false, most, bytes, time.Now(), nil
 	select {
 	case <-p.over:
 	default:
@@ -266,7 +267,7 @@ func (p *pull) wait(conn context.Context) error {
 			silent := time.Since(p.heard) > 2*heartbeat+heartbeat/2
 			p.mu.Unlock()
 			if silent { // the request was lost with the server that led
-				return nil
+				return errors.New("the server says nothing")
 			}
 		case <-t.hungry:
 		case <-t.over:
@@ -298,6 +299,7 @@ func (p *pull) arrive(m *nats.Msg) {
 		}
 	}
 	if p.left == 0 {
+		p.ended = true
 		p.over.signal()
 	}
 }
@@ -319,6 +321,7 @@ func (p *pull) notice(subject, status, description string) {
 	default:
 		p.problem = fmt.Errorf("the server says %s %q", status, description)
 	}
+	p.ended = true
 	p.over.signal()
 }
 

@@ -56,7 +56,8 @@ func stop(s *server.Server) {
 }
 
 // logged returns the test's context with a logger that writes to the test's log.
-func logged(t *testing.T) context.Context {
+func logged(t testing.TB) context.Context {
+	t.Helper()
 	return zerolog.New(zerolog.NewTestWriter(t)).WithContext(t.Context())
 }
 
@@ -79,7 +80,7 @@ func options(urls string) *jetstream.Options {
 	}
 }
 
-func open(t *testing.T, o *jetstream.Options) channel.Channel {
+func open(t testing.TB, o *jetstream.Options) channel.Channel {
 	t.Helper()
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
