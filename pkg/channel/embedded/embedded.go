@@ -207,7 +207,7 @@ func (s *Store) append(ctx context.Context, data []byte, totals channel.Totals) 
 }
 
 // garbageParts is how many parts' garbage is put up with.
-const garbageParts = 16
+const garbageParts = 6
 
 // put appends a record.
 func (s *Store) put(ctx context.Context, header map[string][]string, data []byte) error {

@@ -33,7 +33,8 @@ func newKeyring(keys *channel.Keys) keyring {
 	if keys == nil {
 		return keyring{}
 	}
-	return keyring{keys.Active, slices.Concat([][]byte{keys.Active}, keys.Old)}
+	all := slices.Concat([][]byte{keys.Active}, keys.Old)
+	return keyring{keys.Active, slices.DeleteFunc(all, func(key []byte) bool { return key == nil })}
 }
 
 // find returns the key with a fingerprint, nil for "".
