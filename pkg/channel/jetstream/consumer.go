@@ -31,7 +31,7 @@ func (t *takes) findConsumer(ctx context.Context) (js.Consumer, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening the consumer %s of the stream %s: %w", t.consumer, t.stream, err)
+		return nil, fmt.Errorf("opening the consumer %s of the stream %s: %w", t.consumer, t.stream, because(ctx, err))
 	}
 	conf := c.CachedInfo().Config
 	if err := checkConsumer(t.stream, conf); err != nil {
@@ -40,7 +40,7 @@ func (t *takes) findConsumer(ctx context.Context) (js.Consumer, error) {
 	if conf.AckWait != t.ackWait {
 		conf.AckWait = t.ackWait
 		if c, err = s.UpdateConsumer(ctx, conf); err != nil {
-			return nil, fmt.Errorf("setting ack-wait of the consumer %s of the stream %s: %w", t.consumer, t.stream, err)
+			return nil, fmt.Errorf("setting ack-wait of the consumer %s of the stream %s: %w", t.consumer, t.stream, because(ctx, err))
 		}
 	}
 	return c, nil

@@ -139,6 +139,14 @@ func (l *link) attempt(ctx context.Context) (context.Context, context.CancelFunc
 
 var errNoAnswer = errors.New("no answer")
 
+// because returns why an attempt has ended with err.
+func because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 // connection returns a context that is done when the connection is lost.
 func (l *link) connection() context.Context {
 	l.mu.Lock()

@@ -68,7 +68,8 @@ func (p *pull) restoreOrder() error {
 func (p *pull) info() (*js.ConsumerInfo, error) {
 	ctx, cancel := p.takes.link.attempt(context.Background())
 	defer cancel()
-	return p.consumer.Info(ctx)
+	info, err := p.consumer.Info(ctx)
+	return info, because(ctx, err)
 }
 
 // missing returns how many messages JetStream has sent that are not here and not

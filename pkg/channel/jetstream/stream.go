@@ -32,7 +32,7 @@ func (o *Options) findStream(ctx context.Context, l *link) (js.Stream, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("opening the stream %s: %w", o.Stream, err)
+		return nil, fmt.Errorf("opening the stream %s: %w", o.Stream, because(ctx, err))
 	}
 	return s, o.checkStream(s.CachedInfo().Config)
 }
