@@ -18,26 +18,37 @@ var program = cli.Program{
 	Summary: "fchan holds events. Between two commands of a pipeline it takes them in, says when they are committed, and passes them on; with --listen it does that for any number of processes.",
 	Usage: []string{
 		"fchan put ADDR [--property value ...]",
-		"fchan take ADDR [--once] [--property value ...]",
+		"fchan take ADDR [--once | --since WHEN] [--property value ...]",
+		"fchan stat | peek | purge | verify | export | import ADDR [--option value ...]",
 	},
 	Examples: []cli.Example{
 		{Command: "fsrc netcat :44444 | fchan file /var/spool/c1 | fsink file_roll /data", Effect: "what is in the channel outlives its processes"},
 		{Command: "fsrc stdin < /in/today.log | fchan put /var/spool/c1", Effect: "into the channel, and done"},
 		{Command: "fchan take /var/spool/c1 --once | fsink file_roll /data", Effect: "what the channel holds, and done"},
+		{Command: "fchan stat /var/spool/c1", Effect: "how much it holds, since when, who is at it"},
 		{Command: "fchan memory --capacity 100000 --listen unix:/run/c1.sock", Effect: "a channel that runs by itself"},
 	},
-	More: "fchan TYPE --help is the manual of a channel; so are fchan put --help and fchan take --help.",
+	More: "fchan TYPE --help is the manual of a channel; fchan put --help and the like are those of the commands.",
+}
+
+// commands are what may stand in place of a channel's type.
+var commands = map[string]cli.Run{
+	"put":    runPut,
+	"take":   runTake,
+	"stat":   runStat,
+	"peek":   runPeek,
+	"purge":  runPurge,
+	"verify": runVerify,
+	"export": runExport,
+	"import": runImport,
 }
 
 func main() { os.Exit(cli.Main("fchan", os.Args[1:], run)) }
 
 func run(ctx, stop context.Context, args []string) error {
 	if len(args) > 0 {
-		switch strings.ToLower(args[0]) {
-		case "put":
-			return runPut(ctx, stop, args)
-		case "take":
-			return runTake(ctx, stop, args)
+		if command, ok := commands[strings.ToLower(args[0])]; ok {
+			return command(ctx, stop, args)
 		}
 	}
 	var serving serverOptions

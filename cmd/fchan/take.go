@@ -10,6 +10,18 @@
 // An event leaves the channel when the reader of standard output has committed
 // it, or where the reader does not acknowledge, when it is written. With --once
 // the command ends when the channel is empty; without, when it is told to.
+//
+// # Once more
+//
+// With --since the command hands out again what was put since then, to this reader
+// alone, and ends:
+//
+//	fchan take /var/spool/c1 --since 10m | fsink file_roll /data
+//
+// The channel holds after that what it held before: what was taken stays taken, and
+// what was not goes to its takers in its turn. A file channel keeps what was taken
+// for as long as its property retain says; where that does not reach back so far,
+// the command says how far it does.
 
 package main
 
@@ -18,6 +30,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -42,7 +55,8 @@ var takeCatalog = component.Catalog[*file.Options]{{
 
 // takeOptions are the process's, not the channel's.
 type takeOptions struct {
-	Once bool `name:"once" help:"End when the channel is empty."`
+	Once  bool    `name:"once" help:"End when the channel is empty."`
+	Since instant `name:"since" placeholder:"WHEN" help:"Hand out once more what was put since then: a duration before now (10m), or a time (2019-05-30T22:50:45Z)."`
 }
 
 func runTake(ctx, stop context.Context, args []string) error {
@@ -55,6 +69,9 @@ func runTake(ctx, stop context.Context, args []string) error {
 		return err
 	}
 	ctx, stop = cmd.Contexts(ctx, stop)
+	if !taking.Since.IsZero() {
+		return takeAgain(ctx, stop, cmd.Options, taking.Since.Time, out)
+	}
 	access, err := reach(ctx, cmd.Options)
 	if err != nil {
 		return err
@@ -87,4 +104,37 @@ func take(ctx, stop context.Context, access *channel.Access, once bool, how stre
 		return delivered, err
 	}
 	return delivered, out.Close(ctx)
+}
+
+// takeAgain delivers to standard output what was put since then, and changes
+// nothing.
+func takeAgain(ctx, stop context.Context, options *file.Options, since time.Time, how stream.Output) error {
+	access, err := look(stop, options)
+	if err != nil {
+		return err
+	}
+	log := zerolog.Ctx(ctx)
+	s, err := access.Stat(stop)
+	var delivered int64
+	if err == nil {
+		tellReach(log, s, since)
+		delivered, err = replay(stop, access.Browse(stop, channel.Span{Since: since}), how)
+	}
+	component.Notice(log).Int64("delivered", delivered).Msg("Events")
+	if err != nil {
+		err = fmt.Errorf("handing out once more: %w", err)
+		err = fault.WithStatus(fault.Hint(err, "run it again"), fault.TryAgain)
+	}
+	return errors.Join(err, access.Close())
+}
+
+// tellReach says how far back the store reaches if that is not as far as is asked.
+func tellReach(log *zerolog.Logger, s channel.Stat, since time.Time) {
+	switch {
+	case s.First <= 1: // nothing was ever forgotten
+	case s.Retained == nil:
+		component.Notice(log).Msg("the channel keeps nothing that was taken: there is nothing to hand out once more")
+	case s.Retained.After(since):
+		component.Notice(log).Msgf("the channel does not reach back so far; the oldest that it has was put at %s", stamp(*s.Retained))
+	}
 }

@@ -132,6 +132,9 @@ func (c *Queue) Stat(ctx context.Context) (Stat, error) {
 	c.mu.Unlock()
 	if err == nil && c.conf.Dir != nil {
 		s.Lost, err = c.conf.Dir.Losses()
+		s.Lost = slices.CompactFunc(s.Lost, func(a, b Loss) bool { // found again, by the next process
+			return a.First == b.First && a.Last == b.Last && a.Events == b.Events
+		})
 	}
 	if err != nil {
 		return s, err
@@ -225,8 +228,12 @@ func (c *Queue) weighReturned(ctx context.Context) error {
 	}
 }
 
-// browseBytes is how much is read at a time for one who browses.
-const browseBytes = 512 << 10
+// How much is read at a time for one who browses: little at first, since he may only
+// want to see the first, and then twice as much each time.
+const (
+	firstBrowse   = 64 << 10
+	longestBrowse = 4 << 20
+)
 
 // Browse implements Browser.
 func (c *Queue) Browse(ctx context.Context, span Span) iter.Seq2[Shown, error] {
@@ -267,6 +274,7 @@ func (c *Queue) Browse(ctx context.Context, span Span) iter.Seq2[Shown, error] {
 type browse struct {
 	c             *Queue
 	from, through uint64 // places
+	bytes         int    // to be read at once
 	skip          int    // events
 	taken         bool   // batches that are taken are shown, too
 }
@@ -274,7 +282,7 @@ type browse struct {
 // begin finds where a span begins.
 func (c *Queue) begin(ctx context.Context, span Span) (*browse, error) {
 	c.mu.Lock()
-	b := &browse{c: c, from: c.pos.floor() + 1, through: c.pos.put, taken: !span.Since.IsZero()}
+	b := &browse{c: c, bytes: firstBrowse, from: c.pos.floor() + 1, through: c.pos.put, taken: !span.Since.IsZero()}
 	held := c.held()
 	ahead := c.pos.putTotals.minus(c.pos.takenTotals)
 	taken, put := c.pos.taken, c.pos.putTotals
@@ -329,12 +337,13 @@ func (c *Queue) begin(ctx context.Context, span Span) (*browse, error) {
 func (b *browse) read(ctx context.Context) ([]Shown, error) {
 	var read []Message
 	err := b.c.look(ctx, func(s Store) (err error) {
-		read, err = s.Read(ctx, b.from, browseBytes)
+		read, err = s.Read(ctx, b.from, b.bytes)
 		return err
 	})
 	if err != nil || len(read) == 0 {
 		return nil, err
 	}
+	b.bytes = min(2*b.bytes, longestBrowse)
 	shown := make([]Shown, 0, len(read))
 	b.c.mu.Lock()
 	for _, m := range read {

@@ -69,7 +69,10 @@ type Store interface {
 }
 
 // Places are the places from First through Last in a store.
-type Places struct{ First, Last uint64 }
+type Places struct {
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
+}
 
 // ErrDamaged is wrapped by the error with which a store is not opened because
 // it is damaged and StoreConfig names no place to set the damage aside.
