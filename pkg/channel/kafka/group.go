@@ -252,7 +252,7 @@ func (g *group) giveBack(p *part) {
 	g.hands--
 	g.changed.Broadcast()
 	p.state = waiting
-	if p.of.lost {
+	if p.of.lost || p.next <= p.of.committed {
 		return
 	}
 	i, _ := slices.BinarySearchFunc(g.ready, p.seq, func(e *part, seq uint64) int {
@@ -434,8 +434,8 @@ func (g *group) assigned(_ context.Context, _ *kgo.Client, added map[string][]in
 }
 
 // resume says where partitions that were added are fetched from: where this
-// process was if it had them before and nobody has committed since, else at the
-// group's offset.
+// process was if it had them before and still has what follows the group's offset,
+// else at that.
 func (g *group) resume(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -443,8 +443,8 @@ func (g *group) resume(_ context.Context, offsets map[string]map[int32]kgo.Offse
 	for id, offset := range topic {
 		at := max(-1, offset.EpochOffset().Offset)
 		p := g.partitions[id]
-		if p != nil && p.committed == at && p.next >= 0 {
-			p.away = false
+		if p != nil && p.next >= 0 && p.knows(at) {
+			g.goOn(p, at)
 			topic[id] = kgo.NewOffset().At(p.next).WithEpoch(-1)
 			continue
 		}
@@ -455,6 +455,21 @@ func (g *group) resume(_ context.Context, offsets map[string]map[int32]kgo.Offse
 	}
 	g.changed.Broadcast()
 	return offsets, nil
+}
+
+// goOn takes up partition p again, whose offset in the group is at. That may be
+// what this process committed last, without hearing of it. g.mu is held.
+func (g *group) goOn(p *partition, at int64) {
+	p.away = false
+	p.committed = at
+	p.parts = slices.DeleteFunc(p.parts, func(each *part) bool { return each.next <= at })
+	g.ready = slices.DeleteFunc(g.ready, func(each *part) bool {
+		if each.of != p || each.next > at {
+			return false
+		}
+		g.ahead -= each.cost()
+		return true
+	})
 }
 
 // revoked is called before partitions go away. Takers have a while to commit

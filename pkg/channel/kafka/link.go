@@ -10,6 +10,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/flumekit/flumekit/pkg/component"
 )
 
 // complainTime is how often the same trouble is logged at most.
@@ -44,7 +46,7 @@ func (l *link) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.C
 		l.log.Warn().Str("broker", addr).Err(err).Msg("The broker cannot be reached; trying again until it can")
 	case err == nil && was:
 		delete(l.down, addr)
-		l.log.Info().Str("broker", addr).Msg("The broker is reached again")
+		component.Notice(l.log).Str("broker", addr).Msg("The broker is reached again")
 	}
 	l.err = err
 }

@@ -92,3 +92,8 @@ func (p *partition) busy() bool {
 	_, _, news := p.committable()
 	return p.err == nil && news || p.events(inHand) > 0
 }
+
+// knows says whether all that follows offset and was fetched is among the parts.
+func (p *partition) knows(offset int64) bool {
+	return offset == p.committed || slices.ContainsFunc(p.parts, func(each *part) bool { return each.next == offset })
+}

@@ -49,11 +49,16 @@ type put struct {
 	ctx    context.Context // ends when it is not to be tried any more
 	cancel context.CancelFunc
 
-	state putState // under the putter's mu
-	err   error    // why it failed, once it is settled
+	state   putState // under the putter's mu
+	attempt *attempt // the one under way
+	err     error    // why it failed, once it is settled
+}
 
+// attempt is the sending of a put's records, which may be repeated.
+type attempt struct {
 	left   atomic.Int64 // records that are not settled
 	failed atomic.Pointer[error]
+	stop   func() bool // ends the wait for the put's context
 }
 
 type putState int
@@ -131,7 +136,7 @@ func (p *putter) next() *put {
 					break // what comes after it waits for it
 				}
 				if q.state == unsent {
-					q.state = sent
+					q.state, q.attempt = sent, new(attempt)
 					return q
 				}
 			}
@@ -143,41 +148,55 @@ func (p *putter) next() *put {
 // again says whether a put that failed is to be sent again: it has time left.
 func (q *put) again() bool { return q.err != nil && temporary(q.err) && q.ctx.Err() == nil }
 
-// produce hands q's records to the client.
+// produce hands q's records to the client. The client may not look at the
+// context of records while it cannot reach a broker, so it is waited for here.
+// What is answered before the client is done may still come to be written, and
+// come twice.
 func (p *putter) produce(q *put) {
+	a := q.attempt
 	records, err := p.c.codec.records(q.batch)
 	if err == nil {
 		err = p.c.largest.check(records)
 	}
 	if err != nil {
-		p.settle(q, err)
+		p.settle(q, a, err)
 		return
 	}
-	q.left.Store(int64(len(records)))
-	q.failed.Store(nil)
+	a.left.Store(int64(len(records)))
+	p.mu.Lock()
+	a.stop = context.AfterFunc(q.ctx, func() { p.settle(q, a, q.ctx.Err()) })
+	p.mu.Unlock()
 	for i := range records {
 		p.c.producer.Produce(q.ctx, &records[i], func(_ *kgo.Record, err error) {
 			if err != nil {
-				q.failed.CompareAndSwap(nil, &err)
+				a.failed.CompareAndSwap(nil, &err)
 			}
-			if q.left.Add(-1) > 0 {
+			if a.left.Add(-1) > 0 {
 				return
 			}
-			if failed := q.failed.Load(); failed != nil {
-				p.settle(q, *failed)
+			if failed := a.failed.Load(); failed != nil {
+				p.settle(q, a, *failed)
 				return
 			}
-			p.settle(q, nil)
+			p.settle(q, a, nil)
 		})
 	}
 }
 
-// settle notes what has become of q, and answers the puts that can be.
-func (p *putter) settle(q *put, err error) {
+// settle notes what has become of an attempt at q, the first time, and answers
+// the puts that can be.
+func (p *putter) settle(q *put, a *attempt, err error) {
 	p.answers.Lock()
 	defer p.answers.Unlock()
 	p.mu.Lock()
-	q.state, q.err = settled, err
+	if q.attempt != a {
+		p.mu.Unlock()
+		return
+	}
+	q.state, q.attempt, q.err = settled, nil, err
+	if a.stop != nil {
+		a.stop()
+	}
 	answered := p.advance()
 	p.mu.Unlock()
 	for _, q := range answered {
