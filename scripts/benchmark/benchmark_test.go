@@ -95,7 +95,7 @@ func TestTable(t *testing.T) {
 	r := report{
 		Rows: []row{
 			{Name: "stdin-memory-1000", Durability: inMemory, Runs: []sample{run}, Syncs: &calls},
-			{Name: "cat file | wc -l", Beside: "stdin-memory-1000", Runs: []sample{slow, run, run}},
+			{Name: "cat file | wc -l", Beside: "stdin-memory-1000", bar: 0.5, Runs: []sample{slow, run, run}},
 			{Name: "netcat-memory", Failed: "3 events went in, and 2 came out\nmore"},
 			{Name: "clients-100", Runs: []sample{slow}},
 			{Name: "clients-1", Runs: []sample{{Events: 100, Elapsed: time.Second}}},
@@ -108,9 +108,9 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"stdin-memory-1000     5,000,000     -  1000.0     0.27   123 MB   12,345  none: memory\n",
-		"  cat file | wc -l    5,000,000   45%  1000.0     0.27   123 MB        -\n",
-		"netcat-memory            FAILED  3 events went in, and 2 came out\n",
+		"stdin-memory-1000            5,000,000     -  1000.0     0.27   123 MB   12,345  none: memory\n",
+		"  cat file | wc -l           5,000,000   45%  1000.0     0.27   123 MB        -\n",
+		"netcat-memory                   FAILED  3 events went in, and 2 came out\n",
 		"301.0 ms  bar 300: missed\n",
 		"stdin-memory-1000 : cat file | wc -l                             1.00     bar 0.5: met\n",
 		"clients-100 : clients-1                                       5000.00     bar 20: met\n",

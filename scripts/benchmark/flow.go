@@ -21,6 +21,7 @@ type flow struct {
 // reference is what a flow is compared with, measured in turn with it.
 type reference struct {
 	name    string
+	bar     float64 // what the flow's rate must be, as a multiple of its
 	measure func(*trial) error
 }
 
@@ -31,6 +32,8 @@ func flows() []flow {
 		netcatPipe(),
 		netcatMemory(),
 		netcatAgent(),
+		syslogPipe(),
+		syslogMemory(),
 	}
 	for _, batch := range []int{100, 1000} {
 		all = append(all, stdinMemory(batch))

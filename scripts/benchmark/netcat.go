@@ -18,7 +18,7 @@ func netcatPipe() flow {
 		does:       "fsrc netcat :0 | fsink file_roll out, one connection, all OKs read",
 		durability: inKernel,
 		events:     2_000_000,
-		measure:    func(t *trial) error { return t.netcatToFiles(fileRoll) },
+		measure:    func(t *trial) error { return t.toFiles("netcat", t.sendAll, fileRoll) },
 	}
 }
 
@@ -28,21 +28,21 @@ func netcatMemory() flow {
 		does:       "fsrc netcat :0 | fchan memory | fsink file_roll out, one connection, all OKs read",
 		durability: inMemory,
 		events:     2_000_000,
-		measure:    func(t *trial) error { return t.netcatToFiles(memoryChannel, fileRoll) },
+		measure:    func(t *trial) error { return t.toFiles("netcat", t.sendAll, memoryChannel, fileRoll) },
 	}
 }
 
-// netcatToFiles measures a pipeline from the first byte sent until all is
-// answered and in the file.
-func (t *trial) netcatToFiles(rest ...string) error {
+// toFiles measures a pipeline that begins with a source that listens, from the
+// first byte that send sends until all is answered and in the file.
+func (t *trial) toFiles(source string, send func(addr string) error, rest ...string) error {
 	if err := os.Mkdir(filepath.Join(t.dir, "out"), 0o755); err != nil {
 		return err
 	}
-	addr, err := t.netcat(rest...)
+	addr, err := t.listening(source, rest...)
 	if err != nil {
 		return err
 	}
-	if err := t.sendIntoFiles(addr); err != nil {
+	if err := t.sendIntoFiles(addr, send); err != nil {
 		return err
 	}
 	if err := t.interrupt(); err != nil {
@@ -56,8 +56,12 @@ func (t *trial) netcatToFiles(rest ...string) error {
 
 // netcat starts a pipeline that begins with a netcat source and returns where
 // that listens.
-func (t *trial) netcat(rest ...string) (string, error) {
-	err := t.pipe(nil, append([]string{"fsrc netcat 127.0.0.1:0 --ready-file ready"}, rest...)...)
+func (t *trial) netcat(rest ...string) (string, error) { return t.listening("netcat", rest...) }
+
+// listening starts a pipeline that begins with a source that listens and returns
+// where.
+func (t *trial) listening(source string, rest ...string) (string, error) {
+	err := t.pipe(nil, append([]string{"fsrc " + source + " 127.0.0.1:0 --ready-file ready"}, rest...)...)
 	if err != nil {
 		return "", err
 	}
@@ -69,10 +73,10 @@ func (t *trial) netcat(rest ...string) (string, error) {
 	return strings.TrimSpace(string(addr)), errors.Join(err, os.Remove(ready))
 }
 
-func (t *trial) sendIntoFiles(addr string) error {
+func (t *trial) sendIntoFiles(addr string, send func(addr string) error) error {
 	out := filepath.Join(t.dir, "out")
 	begin := time.Now()
-	if err := t.sendAll(addr); err != nil {
+	if err := send(addr); err != nil {
 		return err
 	}
 	want := int64(t.n) * (bodySize + 1)
@@ -126,7 +130,7 @@ func agentToFiles(t *trial) error {
 	if err := t.await("the agent to listen", func() bool { return accepts(addr) }); err != nil {
 		return err
 	}
-	if err := t.sendIntoFiles(addr); err != nil {
+	if err := t.sendIntoFiles(addr, t.sendAll); err != nil {
 		return err
 	}
 	if err := t.interrupt(); err != nil {

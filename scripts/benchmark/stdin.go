@@ -15,7 +15,7 @@ func stdinNull() flow {
 		durability: inSink,
 		events:     2_000_000,
 		measure:    func(t *trial) error { return t.stdinToNull("fsrc stdin --once", "fsink null --once") },
-		beside:     &reference{name: "cat file | wc -l", measure: catAndCount},
+		beside:     &reference{name: "cat file | wc -l", bar: 0.5, measure: catAndCount},
 	}
 }
 
@@ -49,6 +49,7 @@ func stdinFile(batch int) flow {
 		},
 		beside: &reference{
 			name:    "raw write + fsync",
+			bar:     0.5,
 			measure: func(t *trial) error { return t.writeAndSync(batch) },
 		},
 	}

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// print writes the report for a terminal of 100 columns.
+// print writes the report for a terminal of 107 columns.
 func (r *report) print(out io.Writer) error {
 	var page strings.Builder
 	for _, condition := range r.Conditions {
 		fmt.Fprintf(&page, "%s\n", condition)
 	}
 	if len(r.Rows) > 0 {
-		fmt.Fprintf(&page, "\n%-19s %11s %5s %7s %8s %8s %8s  %s\n",
+		fmt.Fprintf(&page, "\n%-26s %11s %5s %7s %8s %8s %8s  %s\n",
 			"flow", "events/s", "±", "MB/s", "CPU s/M", "memory", "fsyncs", "durability in force")
 	}
 	for _, row := range r.Rows {
@@ -52,10 +52,10 @@ func (r row) String() string {
 	}
 	if r.Failed != "" {
 		first, _, _ := strings.Cut(r.Failed, "\n")
-		return fmt.Sprintf("%-19s %11s  %s", name, "FAILED", first)
+		return fmt.Sprintf("%-26s %11s  %s", name, "FAILED", first)
 	}
 	if len(r.Runs) == 0 {
-		return fmt.Sprintf("%-19s %11s", name, "-")
+		return fmt.Sprintf("%-26s %11s", name, "-")
 	}
 	s := r.median()
 	spread, memory, syncs := "-", "-", "-"
@@ -68,7 +68,7 @@ func (r row) String() string {
 	if r.Syncs != nil {
 		syncs = thousands(*r.Syncs)
 	}
-	return fmt.Sprintf("%-19s %11s %5s %7.1f %8.2f %8s %8s  %s", name, thousands(int(math.Round(s.rate()))), spread,
+	return fmt.Sprintf("%-26s %11s %5s %7.1f %8.2f %8s %8s  %s", name, thousands(int(math.Round(s.rate()))), spread,
 		s.rate()*bodySize/1e6, s.CPU.Seconds()/float64(s.Events)*1e6, memory, syncs, r.Durability)
 }
 
