@@ -41,7 +41,12 @@ func (s *Splitter) Next(buf []byte) (msg []byte, n int, cut bool) {
 		return nil, 0, false
 	}
 	s.left -= take
-	return buf[head : head+take], head + take, s.left > 0
+	msg, n, cut = buf[head:head+take], head+take, s.left > 0
+	if !cut {
+		// rsyslog's formats have a newline at the end and count it.
+		msg = bytes.TrimSuffix(msg, []byte{'\n'})
+	}
+	return msg, n, cut
 }
 
 // line returns the first line.

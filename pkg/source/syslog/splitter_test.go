@@ -62,6 +62,7 @@ func TestSplitter(t *testing.T) {
 		{"as long as may be, at the end", line, []string{line}},
 		{"lengths", "4 <1>a5 <2>bb", []string{"<1>a", "<2>bb"}},
 		{"lengths and newlines within", "6 <1>a\nb4 <2>c", []string{"<1>a\nb", "<2>c"}},
+		{"lengths that count a newline", "5 <1>a\n4 <2>b", []string{"<1>a", "<2>b"}},
 		{"lengths and newlines after", "4 <1>a\n4 <2>b\n", []string{"<1>a", "<2>b"}},
 		{"lengths and lines", "4 <1>a<2>b\n4 <3>c<4>d", []string{"<1>a", "<2>b", "<3>c", "<4>d"}},
 		{"a length longer than may be", "43 " + line + line + "bcd<2>b\n", []string{line + "…", line + "…", "bcd", "<2>b"}},
