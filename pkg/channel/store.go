@@ -60,7 +60,7 @@ type Store interface {
 	// known to be lost to damage, in order.
 	Missing() []Places
 	// Trim forgets all messages up to and including the one whose Seq is
-	// upTo.
+	// upTo. Some of them may be back when the store is opened again.
 	Trim(ctx context.Context, upTo uint64) error
 	// MaxMessage is the most bytes of data that Append takes.
 	MaxMessage() int

@@ -111,6 +111,40 @@ func TestFullDisk(t *testing.T) {
 	closed(t, s)
 }
 
+func TestFullDiskOfOneSegment(t *testing.T) {
+	c, m := conf(t, filepath.Join(tmpfs(t), "store")), new(model)
+	one := func() *embedded.Store {
+		s, err := embedded.OpenSized(t.Context(), c, 1<<30, part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	s := one()
+	if err := untilRefused(t, s, m); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("got %v; want no space left on device", err)
+	}
+	closed(t, s)
+	s = one()
+	m.holds(t, s)
+	m.trimmed = m.last()
+	if err := s.Trim(t.Context(), m.trimmed); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		n := uint64(len(m.all) + 1)
+		seq, data := add(t, s, n, 20_000)
+		m.all = append(m.all, channel.Message{Seq: seq, Totals: channel.Totals{Events: n, Bytes: n * 10}, Data: data})
+		m.holds(t, s)
+		closed(t, s)
+		s = one()
+	}
+	if missing := s.Missing(); len(missing) > 0 {
+		t.Errorf("got missing %v; want none", missing)
+	}
+	closed(t, s)
+}
+
 func TestReadOnlyDisk(t *testing.T) {
 	disk := tmpfs(t)
 	c, m := conf(t, filepath.Join(disk, "store")), new(model)
@@ -135,8 +169,12 @@ func TestReadOnlyDisk(t *testing.T) {
 // failing is a file system whose writes or syncs of block files fail when it is
 // told so.
 type failing struct {
-	fs.LoopbackNode
+	*fs.LoopbackNode
 	how *trouble
+}
+
+func (n *failing) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeEmbedder {
+	return &failing{child.(*fs.LoopbackNode), n.how}
 }
 
 type trouble struct{ write, sync bool }
@@ -189,10 +227,7 @@ func TestFailingDisk(t *testing.T) {
 			now := new(trouble)
 			under, disk := t.TempDir(), t.TempDir()
 			root := &fs.LoopbackRoot{Path: under}
-			root.NewNode = func(r *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-				return &failing{fs.LoopbackNode{RootData: r}, now}
-			}
-			root.RootNode = root.NewNode(root, nil, "", nil)
+			root.RootNode = &failing{&fs.LoopbackNode{RootData: root}, now}
 			if _, err := os.Stat("/dev/fuse"); err != nil {
 				t.Skipf("skipped: %v", err)
 			}

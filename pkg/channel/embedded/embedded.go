@@ -443,8 +443,17 @@ func (s *Store) trim(ctx context.Context, upTo uint64) error {
 	} else if all && newest.state.Bytes > emptyBytes {
 		// All of it can go once there is another that says how far the
 		// store has come.
-		if err := s.begin(ctx); err != nil {
-			return err
+		if s.begin(ctx) != nil {
+			// On a full disk there is room for it only without what it
+			// is to replace. If that goes wrong, too, messages are
+			// missing that were forgotten before.
+			s.forgetReading(newest)
+			if err := os.RemoveAll(filepath.Join(newest.dir, "jetstream")); err != nil {
+				return err
+			}
+			if err := s.begin(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	for _, g := range segments {
