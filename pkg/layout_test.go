@@ -62,7 +62,7 @@ var mayImport = []struct {
 	{"channel/leafnode", "channel/jetstream", "github.com/nats-io/nats-server/v2 github.com/rs/zerolog"},
 	{"channel/kafka", "channel component event option fault stream", "github.com/pavlo-v-chernykh/keystore-go/v4 github.com/rs/zerolog github.com/twmb/franz-go software.sslmate.com/src/go-pkcs12"},
 	{"channel/flumelog", "event fault", "github.com/klauspost/compress google.golang.org/protobuf"},
-	{"channel/file", "channel component fault jceks option", "github.com/rs/zerolog golang.org/x/sys"},
+	{"channel/file", "channel component event fault jceks option", "github.com/rs/zerolog golang.org/x/sys"},
 	{"channel/jdbc", "channel channel/file component fault option", ""},
 	{"channel/pseudotxnmemory", "channel channel/memory component option", ""},
 	{"channel/spillablememory", "channel channel/file channel/memory component event fault option", ""},

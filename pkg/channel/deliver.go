@@ -69,10 +69,10 @@ func Relay(ctx context.Context, from *stream.Reader, to *stream.Writer) (relayed
 		if err != nil {
 			w.close()
 			switch {
-			case err == io.EOF:
-				err = to.Err()
 			case ctx.Err() != nil:
 				err = context.Cause(ctx)
+			case err == io.EOF:
+				err = to.Err()
 			}
 			return relayed, err
 		}
@@ -85,7 +85,9 @@ func Relay(ctx context.Context, from *stream.Reader, to *stream.Writer) (relayed
 				d.Commit()
 				d.Recycle()
 			case errors.As(err, &refused):
-				d.Refuse(refused.Code, refused.Text)
+				if !d.Refuse(refused.Code, refused.Text) {
+					cancel(refused)
+				}
 			}
 		})
 	}

@@ -15,12 +15,15 @@ import (
 // committed or refused, and returns the number of events committed. It returns
 // nil at the clean end of the stream, once all of it is answered. When ctx is
 // done, or the stream breaks off, batches that still wait for room are given up
-// without an answer; their writer will bring them again.
+// without an answer; their writer will bring them again. A batch that is refused
+// where nobody hears of it ends the feeding, with the reason.
 func Feed(ctx context.Context, c Channel, from *stream.Reader) (int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	p := c.Putter()
 	defer p.Close()
 	defer context.AfterFunc(ctx, p.Close)()
-	f := &feeding{most: c.Bounds().MaxEvents}
+	f := &feeding{most: c.Bounds().MaxEvents, unheard: cancel}
 	for {
 		d, err := from.Next(ctx)
 		if err != nil {
@@ -28,7 +31,10 @@ func Feed(ctx context.Context, c Channel, from *stream.Reader) (int64, error) {
 				p.Close()
 			}
 			f.under.Wait()
+			var refused *stream.Refused
 			switch {
+			case errors.As(context.Cause(ctx), &refused):
+				err = refused
 			case err == io.EOF && f.givenUp.Load():
 				err = ErrClosed
 			case err == io.EOF:
@@ -45,6 +51,7 @@ type feeding struct {
 	under     sync.WaitGroup // batches that are not answered
 	committed atomic.Int64   // events
 	givenUp   atomic.Bool    // something was not answered
+	unheard   context.CancelCauseFunc
 }
 
 // put puts d, in parts if its writer does not know the channel's bounds.
@@ -87,7 +94,10 @@ func (a *answer) part(events int, err error) {
 	case errors.Is(*failed, ErrClosed):
 		a.f.givenUp.Store(true)
 	default:
-		a.d.Refuse(code(*failed), (*failed).Error())
+		why := &stream.Refused{Code: code(*failed), Text: (*failed).Error()}
+		if !a.d.Refuse(why.Code, why.Text) {
+			a.f.unheard(why)
+		}
 	}
 }
 

@@ -23,6 +23,9 @@ type Limits struct {
 	// Transaction is the most events in one put (transactionCapacity), and
 	// in one message that puts are joined to.
 	Transaction int
+	// TransactionBytes is the most bytes in one put, in binary form; 0 is
+	// what the store takes.
+	TransactionBytes int
 	// KeepAlive is how long an impatient put waits for room.
 	KeepAlive time.Duration
 	// Space returns nil, or why nothing can be added just now whatever the
@@ -38,6 +41,7 @@ type Texts struct {
 	Full      string // no room for more events
 	FullBytes string // no room for more bytes
 	TooMany   string // more events in one put than Transaction
+	TooLarge  string // more bytes in one put than TransactionBytes
 }
 
 // refusal is a refused put: its text and the sentinel it stands for.
@@ -67,6 +71,8 @@ func (l *Limits) neverFits(w Totals, encoded, maxMessage int) error {
 		return &refusal{fmt.Sprintf("a batch of %d events; the channel's capacity is %d", w.Events, l.Events), ErrTooLarge}
 	case l.Bytes > 0 && w.Bytes > uint64(l.Bytes):
 		return &refusal{fmt.Sprintf("a batch of %d bytes; the channel's capacity is %d bytes", w.Bytes, l.Bytes), ErrTooLarge}
+	case l.TransactionBytes > 0 && encoded > l.TransactionBytes:
+		return &refusal{fmt.Sprintf("a batch of %d bytes: %s", encoded, l.Texts.TooLarge), ErrTooLarge}
 	case encoded > maxMessage:
 		return &refusal{fmt.Sprintf("a batch of %d bytes; one transaction holds at most %d", encoded, maxMessage), ErrTooLarge}
 	}

@@ -36,6 +36,7 @@ type Config struct {
 
 // Queue is the Channel that keeps its messages in a store of its own.
 type Queue struct {
+	*monitor
 	open       OpenStore
 	conf       Config
 	limits     *Limits
@@ -50,10 +51,9 @@ type Queue struct {
 	storeMu sync.RWMutex // held for reading while the store is in use
 	store   Store        // nil: closed
 
-	mu           sync.Mutex
-	changed      sync.Cond // takers and Close wait on it,
-	arrived      sync.Cond // the committer,
-	hungry       sync.Cond // and the loader
+	// under mu:
+	arrived      sync.Cond // the committer waits on it,
+	hungry       sync.Cond // and the loader on this
 	ledger       *ledger   // nil: none
 	ledgerBehind bool      // the last write or sync of it has failed
 	pos          position
@@ -82,6 +82,19 @@ type Queue struct {
 	trimmed uint64 // the place up to which the store has been trimmed; the janitor's
 }
 
+// monitor is what those who use a Queue wait on. The two of a Spill share one.
+type monitor struct {
+	mu      sync.Mutex
+	changed sync.Cond // takers and Close wait on it
+	eased   func()    // called with mu held when there may be room; nil: nobody asks
+}
+
+func newMonitor() *monitor {
+	m := new(monitor)
+	m.changed.L = &m.mu
+	return m
+}
+
 const (
 	// recentBytes bounds the newest messages kept in memory for takers that
 	// keep up.
@@ -98,22 +111,30 @@ const (
 // conf.Dir, belong to the Queue, also after an error. A logger comes with ctx;
 // all else of ctx ends with OpenQueue.
 func OpenQueue(ctx context.Context, open OpenStore, conf Config) (*Queue, error) {
+	return openQueue(ctx, open, conf, newMonitor())
+}
+
+func openQueue(ctx context.Context, open OpenStore, conf Config, shared *monitor) (*Queue, error) {
 	c := &Queue{
-		open:   open,
-		conf:   conf,
-		log:    zerolog.Ctx(ctx),
-		tend:   make(chan struct{}, 1),
-		broken: make(chan struct{}, 1),
-		failed: make(chan struct{}),
+		monitor: shared,
+		open:    open,
+		conf:    conf,
+		log:     zerolog.Ctx(ctx),
+		tend:    make(chan struct{}, 1),
+		broken:  make(chan struct{}, 1),
+		failed:  make(chan struct{}),
 	}
 	c.limits = &c.conf.Limits
-	c.changed.L, c.arrived.L, c.hungry.L = &c.mu, &c.mu, &c.mu
+	c.arrived.L, c.hungry.L = &c.mu, &c.mu
 	if conf.Dir != nil {
 		c.conf.Store.Dir = conf.Dir.Store()
 	}
 	err := c.openStore(ctx)
 	if err == nil {
 		c.maxMessage = c.store.MaxMessage()
+		if most := c.limits.TransactionBytes; most > 0 {
+			c.maxMessage = min(c.maxMessage, most)
+		}
 		err = c.recover(ctx)
 	}
 	if err != nil {

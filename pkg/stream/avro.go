@@ -91,7 +91,7 @@ func readAvro(r io.Reader, bounds Bounds, pass func(*event.Batch) error) (err er
 			err = fmt.Errorf("reading an Avro file: %v", fault)
 		}
 	}()
-	api := avro.Config{MaxByteSliceSize: bounds.MaxBytes, MaxSliceAllocSize: bounds.MaxBytes}.Freeze()
+	api := avro.Config{MaxByteSliceSize: bounds.foreign(), MaxSliceAllocSize: bounds.foreign()}.Freeze()
 	a := &avroReader{in: avro.NewReader(r, 64<<10, avro.WithReaderConfig(api)), bounds: bounds, api: api}
 	if err := a.head(); err != nil {
 		return fmt.Errorf("reading an Avro file's head: %w", err)
@@ -122,7 +122,7 @@ func (a *avroReader) head() error {
 		return a.in.Error
 	}
 	var err error
-	if a.codec, err = avroCodec(meta["avro.codec"], a.bounds.MaxBytes); err != nil {
+	if a.codec, err = avroCodec(meta["avro.codec"], a.bounds.foreign()); err != nil {
 		return err
 	}
 	if a.schema, err = avro.Parse(meta["avro.schema"]); err != nil {

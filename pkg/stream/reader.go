@@ -137,9 +137,12 @@ func (r *Reader) pass(d *Delivery) error {
 // Commit tells the writer that the batch is safe.
 func (d *Delivery) Commit() { d.settle(nil) }
 
-// Refuse tells the writer that the batch was not taken, and why. What a foreign
-// program wrote cannot be refused: there is nobody to tell.
-func (d *Delivery) Refuse(code Code, text string) { d.settle(&Refused{Code: code, Text: text}) }
+// Refuse tells the writer that the batch was not taken, and why, and reports
+// whether there is a writer to tell: a foreign program does not listen.
+func (d *Delivery) Refuse(code Code, text string) (heard bool) {
+	d.settle(&Refused{Code: code, Text: text})
+	return d.answers != nil
+}
 
 func (d *Delivery) settle(refused *Refused) {
 	r := d.reader

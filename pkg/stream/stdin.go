@@ -173,9 +173,9 @@ func (s *stdin) line(from *bufio.Reader) ([]byte, error) {
 	long := bytes.Clone(line)
 	for {
 		line, err = from.ReadSlice('\n')
-		if len(long)+len(line) > s.bounds.MaxBytes-event.HeadSize-16 {
-			return nil, fault.Hint(fmt.Errorf("a line is longer than %d bytes", s.bounds.MaxBytes),
-				"cut the input into lines before it comes here")
+		if most := s.bounds.foreign(); len(long)+len(line) > most-event.HeadSize-16 {
+			return nil, fault.Hint(fmt.Errorf("a line is longer than %d bytes", most),
+				"cut the input into lines before it comes here; larger events come as frames (--format frame)")
 		}
 		long = append(long, line...)
 		if !errors.Is(err, bufio.ErrBufferFull) {

@@ -60,6 +60,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/flumekit/flumekit/pkg/event"
 )
 
 // Role is what the dialling end of a connection wants.
@@ -97,10 +99,11 @@ type Bounds struct {
 	WindowBytes   int `json:"window_bytes,omitempty"`   // bytes under way; one batch may always be
 }
 
-// orDefaults fills in what is not set.
+// orDefaults fills in what is not set. A batch may be as large as batches get:
+// one event can be as large as that, and memory is used only as its bytes come.
 func (b Bounds) orDefaults() Bounds {
 	if b.MaxBytes == 0 {
-		b.MaxBytes = 64 << 20
+		b.MaxBytes = event.HeadSize + event.MaxSize
 	}
 	if b.WindowBatches == 0 {
 		b.WindowBatches = 1024
@@ -110,6 +113,13 @@ func (b Bounds) orDefaults() Bounds {
 	}
 	return b
 }
+
+// mostForeign bounds what is read at once of text and Avro, where a line or a
+// block that does not end says nothing of how long it will be.
+const mostForeign = 256 << 20
+
+// foreign returns the most bytes of a line or of an Avro block.
+func (b Bounds) foreign() int { return min(b.MaxBytes, mostForeign) }
 
 const protocolVersion = 1
 

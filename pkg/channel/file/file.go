@@ -46,6 +46,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/component"
+	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/option"
 )
@@ -69,6 +70,7 @@ type Options struct {
 	DataDirs             []string       `name:"dataDirs" default:"~/.flume/file-channel/data" placeholder:"DIRS" help:"Where the channel lies if dir is not given: in the first of these, which is made."`
 	Capacity             option.Int     `name:"capacity" default:"1000000" help:"Most events held."`
 	TransactionCapacity  option.Int     `name:"transactionCapacity" default:"10000" help:"Most events in one transaction."`
+	TransactionBytes     option.Bytes   `name:"transactionByteCapacity" default:"256MiB" help:"Most bytes in one transaction, and so in one event; 2GiB at most. That many are held in memory on the way in and out."`
 	KeepAlive            option.Seconds `name:"keep-alive" default:"3" help:"How long a put waits for room."`
 	MinimumRequiredSpace option.Bytes   `name:"minimumRequiredSpace" default:"524288000" help:"Nothing is put while less than this is free on the disk; 1MiB at least."`
 	FsyncPerTransaction  option.Bool    `name:"fsyncPerTransaction" default:"true" help:"Have events on the disk before they count as committed."`
@@ -103,6 +105,8 @@ func (o *Options) Validate() error {
 			"raise capacity, or lower transactionCapacity")
 	case !bool(o.FsyncPerTransaction) && o.FsyncInterval <= 0:
 		return fault.Hint(fmt.Errorf("fsyncInterval is %v", o.FsyncInterval), "it must be more than 0; the default is 5")
+	case o.TransactionBytes < 0:
+		return fault.Hint(fmt.Errorf("transactionByteCapacity is %d", o.TransactionBytes), "it must be 0, for 2GiB, or more; the default is 256MiB")
 	case o.Retain < 0:
 		return fault.Hint(fmt.Errorf("retain is %v", o.Retain), "it must be 0 or more")
 	}
@@ -194,13 +198,15 @@ func (o *Options) OpenIn(ctx context.Context, dir *channel.Dir, open channel.Ope
 func (o *Options) limits(path string) channel.Limits {
 	free := &space{path: path, required: max(1<<20, int64(o.MinimumRequiredSpace))}
 	return channel.Limits{
-		Events:      int(o.Capacity),
-		Transaction: int(o.TransactionCapacity),
-		KeepAlive:   o.KeepAlive.Duration(),
-		Space:       free.check,
+		Events:           int(o.Capacity),
+		Transaction:      int(o.TransactionCapacity),
+		TransactionBytes: int(min(o.TransactionBytes, event.HeadSize+event.MaxSize)),
+		KeepAlive:        o.KeepAlive.Duration(),
+		Space:            free.check,
 		Texts: channel.Texts{
-			Full:    "The channel has reached it's capacity. This might be the result of a sink on the channel having too low of batch size, a downstream system running slower than normal, or that the channel capacity is just too low.",
-			TooMany: fmt.Sprintf("Put queue for FileBackedTransaction of capacity %d full, consider committing more frequently, increasing capacity or increasing thread count.", o.TransactionCapacity),
+			Full:     "The channel has reached it's capacity. This might be the result of a sink on the channel having too low of batch size, a downstream system running slower than normal, or that the channel capacity is just too low.",
+			TooLarge: fmt.Sprintf("one transaction holds at most %d bytes (transactionByteCapacity)", o.TransactionBytes),
+			TooMany:  fmt.Sprintf("Put queue for FileBackedTransaction of capacity %d full, consider committing more frequently, increasing capacity or increasing thread count.", o.TransactionCapacity),
 		},
 	}
 }
