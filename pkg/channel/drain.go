@@ -20,30 +20,33 @@ type Drainer interface {
 
 // Drain implements Drainer.
 func (c *Queue) Drain(ctx context.Context) bool {
-	wake := func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.changed.Broadcast()
-	}
-	defer context.AfterFunc(ctx, wake)()
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	return c.drain(ctx, c, func() bool { return c.takers > 0 })
+}
+
+// drain waits until what is idle. served is called with m.mu held.
+func (m *monitor) drain(ctx context.Context, what interface {
+	idle() bool
+	usable() error
+}, served func() bool) bool {
+	defer context.AfterFunc(ctx, m.wakeTakers)()
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var alone time.Time // since when there has been no taker
-	for !c.idle() {
-		if ctx.Err() != nil || c.usable() != nil {
+	for !what.idle() {
+		if ctx.Err() != nil || what.usable() != nil {
 			return false
 		}
 		switch {
-		case c.takers > 0:
+		case served():
 			alone = time.Time{}
 		case alone.IsZero():
 			alone = time.Now()
-			timer := time.AfterFunc(takerPatience, wake)
+			timer := time.AfterFunc(takerPatience, m.wakeTakers)
 			defer timer.Stop()
 		case time.Since(alone) >= takerPatience:
 			return false
 		}
-		c.changed.Wait()
+		m.changed.Wait()
 	}
 	return true
 }

@@ -60,9 +60,14 @@ func (p *putter) Put(b *event.Batch, wait bool, done func(error)) {
 }
 
 func (p *putter) enter(q *put) error {
+	p.c.mu.Lock()
+	defer p.c.mu.Unlock()
+	return p.line(q)
+}
+
+// line gives q its room or makes it wait in line. c.mu is held.
+func (p *putter) line(q *put) error {
 	c := p.c
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if err := c.usable(); err != nil {
 		return err
 	}
@@ -113,10 +118,13 @@ func (c *Queue) admitWaiting() {
 	for c.waiting.len() > 0 {
 		q := c.waiting.front()
 		if c.noRoom(q.weight) != nil {
-			return
+			break
 		}
 		c.waiting.remove(q)
 		c.admit(q)
+	}
+	if c.eased != nil {
+		c.eased()
 	}
 }
 

@@ -52,33 +52,46 @@ func (t *taker) Take(ctx context.Context) (Take, error) {
 			return nil, err
 		}
 		if e := c.nextEntry(); e != nil {
-			if e.batch == nil {
-				if !c.fetch(e) {
-					continue
-				}
-				if err := t.usable(ctx); err != nil {
-					c.giveBack(e)
-					return nil, err
-				}
+			if take, err := t.have(ctx, e); take != nil || err != nil {
+				return take, err
 			}
-			c.hold(e)
-			take := &taken{from: t, entry: e}
-			t.held[e.first] = take
-			return take, nil
+			continue
 		}
 		if t.last && c.idle() {
 			return nil, io.EOF
 		}
 		if !waiting {
 			waiting = true
-			defer context.AfterFunc(ctx, func() {
-				c.mu.Lock()
-				defer c.mu.Unlock()
-				c.changed.Broadcast()
-			})()
+			defer context.AfterFunc(ctx, c.wakeTakers)()
 		}
 		c.changed.Wait()
 	}
+}
+
+// wakeTakers makes those who wait for a change look again.
+func (m *monitor) wakeTakers() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.changed.Broadcast()
+}
+
+// have puts e into the taker's hands; nil if it could not be read. c.mu is held,
+// but not while it is read.
+func (t *taker) have(ctx context.Context, e *entry) (Take, error) {
+	c := t.c
+	if e.batch == nil {
+		if !c.fetch(e) {
+			return nil, nil
+		}
+		if err := t.usable(ctx); err != nil {
+			c.giveBack(e)
+			return nil, err
+		}
+	}
+	c.hold(e)
+	take := &taken{from: t, entry: e}
+	t.held[e.first] = take
+	return take, nil
 }
 
 func (t *taker) usable(ctx context.Context) error {
