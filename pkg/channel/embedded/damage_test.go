@@ -26,9 +26,9 @@ func filled(t *testing.T, keys *channel.Keys) (m *model, crashed, whole string) 
 	c.Keys = keys
 	s := open(t, c)
 	m = new(model)
-	for n := range uint64(250) {
+	for n := range uint64(150) {
 		size := 200
-		switch n % 25 {
+		switch n % 15 {
 		case 7:
 			size = 2_000
 		case 9:

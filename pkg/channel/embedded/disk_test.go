@@ -3,10 +3,10 @@ package embedded_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -177,7 +177,7 @@ func (n *failing) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeE
 	return &failing{child.(*fs.LoopbackNode), n.how}
 }
 
-type trouble struct{ write, sync bool }
+type trouble struct{ write, sync atomic.Bool }
 
 func (n *failing) file(f fs.FileHandle, name string) fs.FileHandle {
 	if !strings.HasSuffix(name, ".blk") {
@@ -208,23 +208,24 @@ type failingFile struct {
 }
 
 func (f *failingFile) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
-	if f.how.write {
+	if f.how.write.Load() {
 		return 0, syscall.EIO
 	}
 	return f.LoopbackFile.Write(ctx, data, off)
 }
 
 func (f *failingFile) Fsync(ctx context.Context, flags uint32) syscall.Errno {
-	if f.how.sync {
+	if f.how.sync.Load() {
 		return syscall.EIO
 	}
 	return f.LoopbackFile.Fsync(ctx, flags)
 }
 
 func TestFailingDisk(t *testing.T) {
-	for _, how := range []trouble{{write: true}, {sync: true}} {
-		t.Run(fmt.Sprintf("%+v", how), func(t *testing.T) {
+	for _, what := range []string{"write", "sync"} {
+		t.Run(what, func(t *testing.T) {
 			now := new(trouble)
+			fail := map[string]*atomic.Bool{"write": &now.write, "sync": &now.sync}[what]
 			under, disk := t.TempDir(), t.TempDir()
 			root := &fs.LoopbackRoot{Path: under}
 			root.RootNode = &failing{&fs.LoopbackNode{RootData: root}, now}
@@ -250,14 +251,14 @@ func TestFailingDisk(t *testing.T) {
 				seq, data := add(t, s, n+1, 10_000)
 				m.all = append(m.all, channel.Message{Seq: seq, Totals: channel.Totals{Events: n + 1, Bytes: (n + 1) * 10}, Data: data})
 			}
-			*now = how
+			fail.Store(true)
 			_, err = s.Append(t.Context(), batch(6, 500), channel.Totals{Events: 6, Bytes: 60})
 			if !errors.Is(err, syscall.EIO) {
 				t.Errorf("got %v; want input/output error", err)
 			}
 			m.holds(t, s)
 			within(t, "closing", s.Close)
-			*now = trouble{}
+			fail.Store(false)
 			s = open(t, c)
 			m.holds(t, s)
 			n := uint64(len(m.all) + 1)
