@@ -43,14 +43,15 @@ func importFlume(ctx, stop context.Context, options *file.Options, from flumelog
 	if err != nil {
 		return err
 	}
-	var n int64
-	damaged := 0
-	if err = room(stop, access, flume.Len()); err == nil {
-		n, err = access.Fill(stop, flumeBatches(flume, func(d *flumelog.Damage) {
-			damaged++
-			log.Error().Str("file", d.File).Int64("offset", d.Offset).Err(d.Err).Msg("a record of Flume's is damaged")
-		}))
+	if err := room(stop, access, flume.Len()); err != nil {
+		access.Close() // nothing was done to it
+		return err
 	}
+	damaged := 0
+	n, err := access.Fill(stop, flumeBatches(flume, func(d *flumelog.Damage) {
+		damaged++
+		log.Error().Str("file", d.File).Int64("offset", d.Offset).Err(d.Err).Msg("a record of Flume's is damaged")
+	}))
 	component.Notice(log).Int64("committed", n).Int("damaged", damaged).Msg("Events")
 	if err = errors.Join(err, access.Close()); err != nil {
 		err = fmt.Errorf("importing Flume's channel: %w", err)
