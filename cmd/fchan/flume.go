@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +19,6 @@ import (
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/flumeconf"
-	"github.com/flumekit/flumekit/pkg/jceks"
 )
 
 // A batch of Flume's events holds no more than this.
@@ -221,50 +219,31 @@ func flumeProperties(c *flumeconf.Component) (flumelog.Options, error) {
 		}
 	}
 	if get("encryption.keyProvider", "") != "" {
-		opt.Keys, err = flumeKeys(get)
+		opt.Keys = flumeKeys(c, get)
 	}
-	if err != nil {
-		err = fault.At(fmt.Errorf("reading the keys of Flume's channel: %w", err), c.Where("encryption.keyProvider"))
-	}
-	return opt, err
+	return opt, nil
 }
 
-// flumeKeys opens the key store that the properties name.
-func flumeKeys(get func(key, unset string) string) (func(alias string) ([]byte, error), error) {
+// flumeKeys returns what reads a key from the key store that the properties name.
+func flumeKeys(c *flumeconf.Component, get func(key, unset string) string) func(alias string) ([]byte, error) {
 	const provider = "encryption.keyProvider."
-	path, passwordFile := get(provider+"keyStoreFile", ""), get(provider+"keyStorePasswordFile", "")
-	if path == "" || passwordFile == "" {
-		return nil, errors.New("keyStoreFile and keyStorePasswordFile are both needed")
+	store := file.Encryption{
+		KeyStoreFile: get(provider+"keyStoreFile", ""),
+		PasswordFile: get(provider+"keyStorePasswordFile", ""),
+		KeyFiles:     map[string]string{},
 	}
-	password, err := secret(passwordFile)
-	if err != nil {
-		return nil, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	store, err := jceks.Read(f, password)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	for _, p := range c.Properties {
+		if name, ok := strings.CutPrefix(p.Key, provider+"keys."); ok {
+			store.KeyFiles[name] = p.Value
+		}
 	}
 	return func(alias string) ([]byte, error) {
-		own := password
-		if file := get(provider+"keys."+alias+".passwordFile", ""); file != "" {
-			if own, err = secret(file); err != nil {
-				return nil, err
-			}
+		key, err := store.Key(alias)
+		if err != nil {
+			err = fault.At(err, c.Where("encryption.keyProvider"))
 		}
-		_, key, err := store.SecretKey(alias, own)
 		return key, err
-	}, nil
-}
-
-// secret reads a password file.
-func secret(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
-	return bytes.TrimSpace(text), err
+	}
 }
 
 // asideName is the directory into which Flume's files are moved.

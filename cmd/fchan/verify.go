@@ -114,7 +114,7 @@ func verify(ctx context.Context, options *file.Options) (*verdict, error) {
 			locked, err := channel.LockDir(dir)
 			if err == nil {
 				defer locked.Close()
-				return verifyFiles(ctx, locked)
+				return verifyFiles(ctx, options, locked)
 			}
 			if !errors.Is(err, channel.ErrInUse) {
 				return nil, err
@@ -130,13 +130,17 @@ func verify(ctx context.Context, options *file.Options) (*verdict, error) {
 }
 
 // verifyFiles reads everything in a channel's directory.
-func verifyFiles(ctx context.Context, dir *channel.Dir) (*verdict, error) {
+func verifyFiles(ctx context.Context, options *file.Options, dir *channel.Dir) (*verdict, error) {
+	keys, err := options.Encryption.Open()
+	if err != nil {
+		return nil, err
+	}
 	check, err := dir.Check()
 	if err != nil {
 		return nil, err
 	}
 	v := new(verdict)
-	report, err := embedded.Verify(ctx, channel.StoreConfig{Dir: dir.Store()}, check.Message)
+	report, err := embedded.Verify(ctx, channel.StoreConfig{Dir: dir.Store(), Keys: keys}, check.Message)
 	if errors.Is(err, os.ErrNotExist) { // nothing was ever put
 		report, err = new(embedded.Report), nil
 	}

@@ -57,8 +57,8 @@ func (e *Encryption) validate() error {
 	return nil
 }
 
-// open reads the keys; nil if files are plain.
-func (e *Encryption) open() (*channel.Keys, error) {
+// Open reads the keys; nil if files are plain.
+func (e *Encryption) Open() (*channel.Keys, error) {
 	if e.KeyProvider == "" {
 		return nil, nil
 	}

@@ -184,7 +184,7 @@ func (o *Options) OpenIn(ctx context.Context, dir *channel.Dir, open channel.Ope
 	if o.OnDamage == "quarantine" {
 		conf.Store.Aside = dir.Aside()
 	}
-	keys, err := o.Encryption.open()
+	keys, err := o.Encryption.Open()
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
 	}
