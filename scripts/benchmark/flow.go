@@ -36,6 +36,9 @@ func flows() []flow {
 		syslogMemory(),
 	}
 	for _, batch := range []int{100, 1000} {
+		all = append(all, avroAvro(batch))
+	}
+	for _, batch := range []int{100, 1000} {
 		all = append(all, stdinMemory(batch))
 	}
 	for _, batch := range []int{100, 1000} {

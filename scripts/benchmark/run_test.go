@@ -26,7 +26,7 @@ func build(t *testing.T) string {
 
 func TestRun(t *testing.T) {
 	args := []string{"--bin", build(t), "--dir", t.TempDir(), "--runs", "1", "--events", "2000", "--json"}
-	names := []string{"stdin-null", "netcat-pipe", "netcat-memory", "netcat-agent", "syslogtcp-fileroll", "syslogtcp-memory-fileroll", "stdin-memory-100", "stdin-file-100", "agent-start"}
+	names := []string{"stdin-null", "netcat-pipe", "netcat-memory", "netcat-agent", "syslogtcp-fileroll", "syslogtcp-memory-fileroll", "stdin-memory-100", "stdin-file-100", "avro-avro-100", "agent-start"}
 	var out strings.Builder
 	if err := run(t.Context(), append(args, names...), &out); err != nil {
 		t.Fatal(err)

@@ -156,7 +156,7 @@ func (t *trial) start(stdin, stdout *os.File, command string) error {
 		}
 	}
 	if t.tracing {
-		p.trace = filepath.Join(t.dir, p.name+".trace")
+		p.trace = filepath.Join(t.dir, fmt.Sprintf("%s-%d.trace", p.name, len(t.procs)))
 		args = append(t.traced(p.trace), args...)
 	}
 	p.cmd = exec.CommandContext(t.ctx, args[0], args[1:]...)
