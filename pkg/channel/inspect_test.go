@@ -1,6 +1,7 @@
 package channel_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/embedded"
+	"github.com/flumekit/flumekit/pkg/channel/memory"
 	"github.com/flumekit/flumekit/pkg/event"
 )
 
@@ -180,9 +181,10 @@ type spoilt struct {
 
 func (s spoilt) Read(ctx context.Context, from uint64, most int) ([]channel.Message, error) {
 	read, err := s.Store.Read(ctx, from, most)
-	for _, m := range read {
+	for i, m := range read {
 		if m.Seq == s.seq {
-			m.Data[len(m.Data)-1] ^= 1
+			read[i].Data = bytes.Clone(m.Data)
+			read[i].Data[len(m.Data)-1] ^= 1
 		}
 	}
 	return read, err
@@ -191,7 +193,7 @@ func (s spoilt) Read(ctx context.Context, from uint64, most int) ([]channel.Mess
 func TestBrowseShowsDamage(t *testing.T) {
 	store := spoilt{seq: 2}
 	c, err := channel.OpenQueue(t.Context(), func(ctx context.Context, conf channel.StoreConfig) (_ channel.Store, err error) {
-		store.Store, err = embedded.Open(ctx, conf)
+		store.Store, err = memory.OpenStore(ctx, conf)
 		return store, err
 	}, channel.Config{Limits: limits, TrimBytes: 4 << 20})
 	if err != nil {
