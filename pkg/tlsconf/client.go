@@ -45,39 +45,36 @@ func (c *Client) Config(serverName string) (*tls.Config, error) {
 	if err := c.Limits.apply(config); err != nil {
 		return nil, err
 	}
-	path := or(c.Truststore, "FLUME_SSL_TRUSTSTORE_PATH")
-	switch {
-	case bool(c.TrustAll):
+	if c.TrustAll {
 		config.InsecureSkipVerify = true
-	case path != "":
-		password, err := secret(c.Password, c.PasswordFile, "FLUME_SSL_TRUSTSTORE_PASSWORD")
-		if err != nil {
-			return nil, fault.Hint(err, "truststore-password-file names it")
-		}
-		store, err := read(path, password)
-		if err != nil {
-			return nil, fmt.Errorf("reading truststore: %w", err)
-		}
-		if len(store.trusted) == 0 {
-			return nil, fault.Hint(fmt.Errorf("truststore %s has no certificate", path),
-				"PKCS12 files must be made by keytool: openssl does not mark certificates as trusted")
-		}
-		config.RootCAs = x509.NewCertPool()
-		for _, cert := range store.trusted {
-			config.RootCAs.AddCert(cert)
-		}
-		if !c.VerifyHostname {
-			config.InsecureSkipVerify = true // VerifyConnection does all but the name
-			config.VerifyConnection = verifyChain(config.RootCAs)
-		}
+		return config, nil
+	}
+	password, err := secret(c.Password, c.PasswordFile)
+	if err != nil {
+		return nil, fault.Hint(err, "truststore-password-file names it")
+	}
+	store, err := Truststore(c.Truststore, password)
+	if err != nil {
+		return nil, fmt.Errorf("reading truststore: %w", err)
+	}
+	if store == nil {
+		return config, nil
+	}
+	if config.RootCAs, err = store.Roots(); err != nil {
+		return nil, fmt.Errorf("reading truststore: %w", err)
+	}
+	if !c.VerifyHostname {
+		VerifyChainOnly(config)
 	}
 	return config, nil
 }
 
-// verifyChain checks that a server's certificate comes from one of roots,
-// whatever name it is for.
-func verifyChain(roots *x509.CertPool) func(tls.ConnectionState) error {
-	return func(state tls.ConnectionState) error {
+// VerifyChainOnly makes config check that the server's certificate comes from
+// one of RootCAs, nil for the system's, whatever name it is for.
+func VerifyChainOnly(config *tls.Config) {
+	roots := config.RootCAs
+	config.InsecureSkipVerify = true // VerifyConnection does all but the name
+	config.VerifyConnection = func(state tls.ConnectionState) error {
 		opts := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool()}
 		for _, cert := range state.PeerCertificates[1:] {
 			opts.Intermediates.AddCert(cert)

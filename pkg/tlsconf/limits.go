@@ -99,20 +99,44 @@ func (l *Limits) protocolsProperty() string {
 func versions(property string, names []string) ([]uint16, error) {
 	var found []uint16
 	for _, name := range names {
-		known := make([]string, len(protocols))
-		at := -1
-		for i, p := range protocols {
-			known[i] = p.name
-			if strings.EqualFold(p.name, name) {
-				at = i
+		version, ok := protocol(name)
+		if !ok {
+			known := make([]string, len(protocols))
+			for i, p := range protocols {
+				known[i] = p.name
 			}
-		}
-		if at < 0 {
 			return nil, fault.Hint(fmt.Errorf("%s has %q, which is no protocol", property, name), "the protocols are %s", strings.Join(known, ", "))
 		}
-		found = append(found, protocols[at].version)
+		found = append(found, version)
 	}
 	return found, nil
+}
+
+func protocol(name string) (version uint16, ok bool) {
+	for _, p := range protocols {
+		if strings.EqualFold(p.name, name) {
+			return p.version, true
+		}
+	}
+	return 0, false
+}
+
+// Version returns the version of TLS that has the name in Java, such as
+// TLSv1.2, and whether it can be spoken here.
+func Version(name string) (version uint16, ok bool) {
+	version, _ = protocol(name)
+	return version, version != 0
+}
+
+// CipherSuite returns the cipher suite that has the name in Java, and whether
+// it can be used here.
+func CipherSuite(name string) (id uint16, ok bool) {
+	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		if sameSuite(name, suite.Name) {
+			return suite.ID, true
+		}
+	}
+	return 0, false
 }
 
 // applySuites sets the cipher suites of TLS 1.2 and before. Those of TLS 1.3
@@ -184,9 +208,12 @@ func (l *Limits) noSuite() error {
 	return fault.Hint(err, "there are %s; those of TLSv1.3 can be had only all together", strings.Join(names, ", "))
 }
 
-// named reports whether names has the suite, which older Java calls SSL_….
+// named reports whether names has the suite.
 func named(names []string, suite string) bool {
-	return slices.ContainsFunc(names, func(name string) bool {
-		return name == suite || "TLS_"+strings.TrimPrefix(name, "SSL_") == suite
-	})
+	return slices.ContainsFunc(names, func(name string) bool { return sameSuite(name, suite) })
+}
+
+// sameSuite reports whether name is the suite's, which older Java calls SSL_….
+func sameSuite(name, suite string) bool {
+	return name == suite || "TLS_"+strings.TrimPrefix(name, "SSL_") == suite
 }

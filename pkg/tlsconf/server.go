@@ -34,7 +34,7 @@ func (s *Server) Validate() error {
 }
 
 // path returns where the key store is.
-func (s *Server) path() string { return or(s.Keystore, "FLUME_SSL_KEYSTORE_PATH") }
+func (s *Server) path() string { return or(s.Keystore, keystorePath) }
 
 // Config reads the key store and returns what to listen with, nil if ssl is
 // false. Every private key of the store serves the names that its certificate
@@ -45,19 +45,22 @@ func (s *Server) Config() (*tls.Config, error) {
 	if !s.Enabled {
 		return nil, nil
 	}
-	password, err := secret(s.Password, s.PasswordFile, "FLUME_SSL_KEYSTORE_PASSWORD")
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	password, err := secret(s.Password, s.PasswordFile)
 	if err != nil {
 		return nil, fault.Hint(err, "keystore-password-file names it")
 	}
-	store, err := read(s.path(), password)
+	store, err := Keystore(s.Keystore, password)
 	if err != nil {
 		return nil, fmt.Errorf("reading keystore: %w", err)
 	}
-	if len(store.keys) == 0 {
-		return nil, fault.Hint(fmt.Errorf("keystore %s has no private key", s.path()),
-			"a PEM file must hold the key and its certificates; list what a Java key store holds with keytool -list -keystore %s", s.path())
+	keys, err := store.Keys("")
+	if err != nil {
+		return nil, fmt.Errorf("reading keystore: %w", err)
 	}
-	config := &tls.Config{Certificates: store.keys}
+	config := &tls.Config{Certificates: keys}
 	if err := s.Limits.apply(config); err != nil {
 		return nil, err
 	}

@@ -18,11 +18,29 @@ import (
 	"github.com/flumekit/flumekit/pkg/fault"
 )
 
-// store is what a key store or trust store holds.
-type store struct {
-	keys    []tls.Certificate
-	trusted []*x509.Certificate
+// Store is what a key store or trust store holds.
+type Store struct {
+	name     string // the file's, in errors
+	password string
+	trusted  []*x509.Certificate
+	keys     []tls.Certificate
+	locked   []lockedKey // those of a JKS
 }
+
+// lockedKey is a private key that is still encrypted.
+type lockedKey struct {
+	alias  string
+	certs  []*x509.Certificate
+	unlock func(password string) (crypto.PrivateKey, error)
+}
+
+// Flume's global settings.
+const (
+	keystorePath       = "FLUME_SSL_KEYSTORE_PATH"
+	keystorePassword   = "FLUME_SSL_KEYSTORE_PASSWORD"
+	truststorePath     = "FLUME_SSL_TRUSTSTORE_PATH"
+	truststorePassword = "FLUME_SSL_TRUSTSTORE_PASSWORD"
+)
 
 // What the formats begin with.
 var (
@@ -31,88 +49,144 @@ var (
 	magicPEM   = []byte("-----BEGIN ")
 )
 
+// Keystore reads the key store at path, or where path is empty that of
+// FLUME_SSL_KEYSTORE_PATH; the password is that of FLUME_SSL_KEYSTORE_PASSWORD
+// where it is empty. It returns nil if neither names a file.
+func Keystore(path, password string) (*Store, error) {
+	return read(or(path, keystorePath), or(password, keystorePassword))
+}
+
+// Truststore is Keystore for FLUME_SSL_TRUSTSTORE_PATH and
+// FLUME_SSL_TRUSTSTORE_PASSWORD.
+func Truststore(path, password string) (*Store, error) {
+	return read(or(path, truststorePath), or(password, truststorePassword))
+}
+
 // read reads the file at path, of whatever format it is: Java too reads JKS
 // where PKCS12 is said, and the other way round.
-func read(path, password string) (store, error) {
+func read(path, password string) (*Store, error) {
+	if path == "" {
+		return nil, nil
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return store{}, err
+		return nil, err
 	}
-	var s store
+	var s *Store
 	switch {
 	case bytes.HasPrefix(text, magicJKS):
 		s, err = readJKS(text, password)
 	case bytes.HasPrefix(text, magicJCEKS):
 		err = fault.Hint(errors.New("it is a JCEKS"), "convert it: keytool -importkeystore -srckeystore %s -srcstoretype JCEKS -destkeystore %s.p12 -deststoretype PKCS12", path, path)
 	case bytes.Contains(text, magicPEM):
-		s, err = readPEM(text)
+		s, err = ParsePEM(text)
 	default:
 		s, err = readPKCS12(text, password)
 	}
 	if err != nil {
-		return store{}, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	s.name = path
 	return s, nil
 }
 
-// checkPassword is the hint where a store does not open.
-func checkPassword(err error) error {
-	return fault.Hint(err, "check the password; a key must have the same as its store")
+// Roots returns the certificates to trust; none at all is an error. The
+// certificate of a private key is trusted too, as Java takes it.
+func (s *Store) Roots() (*x509.CertPool, error) {
+	if len(s.trusted) == 0 {
+		return nil, fault.Hint(fmt.Errorf("%s has no certificate to trust", s.name),
+			"PKCS12 files must be made by keytool: openssl does not mark certificates as trusted")
+	}
+	pool := x509.NewCertPool()
+	for _, cert := range s.trusted {
+		pool.AddCert(cert)
+	}
+	return pool, nil
+}
+
+// Keys returns the private keys, by alias, each with its certificates; none at
+// all is an error. Those of a JKS have this password, or the store's if it is
+// empty.
+func (s *Store) Keys(password string) ([]tls.Certificate, error) {
+	if password == "" {
+		password = s.password
+	}
+	keys := s.keys
+	for _, k := range s.locked {
+		key, err := k.unlock(password)
+		if err != nil {
+			return nil, fault.Hint(fmt.Errorf("%s: the key of entry %q: %w", s.name, k.alias, err), "check the password of the key; keytool -keypasswd can make it that of its store")
+		}
+		pair, err := newPair(key, k.certs)
+		if err != nil {
+			return nil, fmt.Errorf("%s: entry %q: %w", s.name, k.alias, err)
+		}
+		keys = append(keys, pair)
+	}
+	if len(keys) == 0 {
+		return nil, fault.Hint(fmt.Errorf("%s has no private key", s.name),
+			"PEM must hold the key and its certificates; keytool -list -keystore FILE lists what a Java key store holds")
+	}
+	return keys, nil
 }
 
 // readJKS reads a Java key store. Like Java it takes the certificates without
 // a password if none is given.
-func readJKS(text []byte, password string) (store, error) {
+func readJKS(text []byte, password string) (*Store, error) {
 	if password == "" {
 		text = signJKS(text)
 	}
 	jks := keystore.New(keystore.WithOrderedAliases())
 	if err := jks.Load(bytes.NewReader(text), []byte(password)); err != nil {
-		return store{}, checkPassword(err)
+		return nil, checkPassword(err)
 	}
-	var s store
+	s := &Store{password: password}
 	for _, alias := range jks.Aliases() {
-		if jks.IsTrustedCertificateEntry(alias) {
-			entry, err := jks.GetTrustedCertificateEntry(alias)
-			if err != nil {
-				return store{}, fmt.Errorf("entry %q: %w", alias, err)
-			}
-			cert, err := x509.ParseCertificate(entry.Certificate.Content)
-			if err != nil {
-				return store{}, fmt.Errorf("entry %q: %w", alias, err)
-			}
-			s.trusted = append(s.trusted, cert)
-			continue
-		}
-		chain, err := jks.GetPrivateKeyEntryCertificateChain(alias)
-		if err != nil {
-			return store{}, fmt.Errorf("entry %q: %w", alias, err)
-		}
-		certs := make([]*x509.Certificate, len(chain))
-		for i, c := range chain {
-			if certs[i], err = x509.ParseCertificate(c.Content); err != nil {
-				return store{}, fmt.Errorf("entry %q: %w", alias, err)
-			}
-		}
-		if password == "" {
-			if len(certs) > 0 {
-				s.trusted = append(s.trusted, certs[0])
-			}
-			continue
-		}
-		entry, err := jks.GetPrivateKeyEntry(alias, []byte(password))
-		if err != nil {
-			return store{}, checkPassword(fmt.Errorf("entry %q: %w", alias, err))
-		}
-		key, err := x509.ParsePKCS8PrivateKey(entry.PrivateKey)
-		if err != nil {
-			return store{}, fmt.Errorf("entry %q: %w", alias, err)
-		}
-		if err := s.add(key, certs); err != nil {
-			return store{}, fmt.Errorf("entry %q: %w", alias, err)
+		if err := s.addEntry(&jks, alias); err != nil {
+			return nil, fmt.Errorf("entry %q: %w", alias, err)
 		}
 	}
 	return s, nil
+}
+
+// checkPassword is the hint where a store does not open.
+func checkPassword(err error) error { return fault.Hint(err, "check the store's password") }
+
+// addEntry adds a certificate, or a key that is still encrypted.
+func (s *Store) addEntry(jks *keystore.KeyStore, alias string) error {
+	if jks.IsTrustedCertificateEntry(alias) {
+		entry, err := jks.GetTrustedCertificateEntry(alias)
+		if err != nil {
+			return err
+		}
+		cert, err := x509.ParseCertificate(entry.Certificate.Content)
+		if err != nil {
+			return err
+		}
+		s.trusted = append(s.trusted, cert)
+		return nil
+	}
+	chain, err := jks.GetPrivateKeyEntryCertificateChain(alias)
+	if err != nil {
+		return err
+	}
+	certs := make([]*x509.Certificate, len(chain))
+	for i, c := range chain {
+		if certs[i], err = x509.ParseCertificate(c.Content); err != nil {
+			return err
+		}
+	}
+	if len(certs) > 0 {
+		s.trusted = append(s.trusted, certs[0])
+	}
+	s.locked = append(s.locked, lockedKey{alias, certs, func(password string) (crypto.PrivateKey, error) {
+		entry, err := jks.GetPrivateKeyEntry(alias, []byte(password))
+		if err != nil {
+			return nil, err
+		}
+		return x509.ParsePKCS8PrivateKey(entry.PrivateKey)
+	}})
+	return nil
 }
 
 // signJKS returns the key store with the digest that the empty password makes,
@@ -128,29 +202,31 @@ func signJKS(text []byte) []byte {
 
 // readPKCS12 reads a store of one key with its certificates, or of trusted
 // certificates.
-func readPKCS12(text []byte, password string) (store, error) {
-	var s store
+func readPKCS12(text []byte, password string) (*Store, error) {
 	trusted, err := pkcs12.DecodeTrustStore(text, password)
 	if err == nil && len(trusted) > 0 {
-		s.trusted = trusted
-		return s, nil
+		return &Store{trusted: trusted}, nil
 	}
 	key, cert, chain, err := pkcs12.DecodeChain(text, password)
 	switch {
 	case errors.Is(err, pkcs12.ErrIncorrectPassword), errors.Is(err, pkcs12.ErrDecryption):
-		return store{}, checkPassword(err)
+		return nil, checkPassword(err)
 	case err != nil:
-		return store{}, fault.Hint(err, "it must be a JKS, a PKCS12 with one key or with trusted certificates, or PEM")
+		return nil, fault.Hint(err, "it must be a JKS, a PKCS12 with one key or with trusted certificates, or PEM: openssl pkcs12 -in STORE -nodes -out STORE.pem")
 	}
-	return s, s.add(key, append([]*x509.Certificate{cert}, chain...))
+	pair, err := newPair(key, append([]*x509.Certificate{cert}, chain...))
+	if err != nil {
+		return nil, err
+	}
+	return &Store{trusted: []*x509.Certificate{cert}, keys: []tls.Certificate{pair}}, nil
 }
 
-// readPEM reads a private key and certificates. Without a key the certificates
-// are trusted; with one they are its chain.
-func readPEM(text []byte) (store, error) {
-	var s store
+// ParsePEM reads certificates, and a private key if there is one, from PEM.
+// The certificates are trusted all; with a key they are its chain as well, its
+// own first.
+func ParsePEM(text []byte) (*Store, error) {
+	s := &Store{name: "the PEM text"}
 	var key crypto.PrivateKey
-	var certs []*x509.Certificate
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
@@ -161,24 +237,28 @@ func readPEM(text []byte) (store, error) {
 		case block.Type == "CERTIFICATE":
 			var cert *x509.Certificate
 			cert, err = x509.ParseCertificate(block.Bytes)
-			certs = append(certs, cert)
+			s.trusted = append(s.trusted, cert)
 		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
 			err = fault.Hint(errors.New("its private key is encrypted"), "decrypt it with openssl pkey, or put it into a PKCS12 file with openssl pkcs12 -export")
 		case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			if key != nil {
-				return store{}, errors.New("it has two private keys")
+				return nil, errors.New("it has two private keys")
 			}
 			key, err = parseKey(block)
 		}
 		if err != nil {
-			return store{}, err
+			return nil, err
 		}
 	}
 	if key == nil {
-		s.trusted = certs
 		return s, nil
 	}
-	return s, s.add(key, certs)
+	pair, err := newPair(key, s.trusted)
+	if err != nil {
+		return nil, err
+	}
+	s.keys = []tls.Certificate{pair}
+	return s, nil
 }
 
 func parseKey(block *pem.Block) (crypto.PrivateKey, error) {
@@ -191,25 +271,22 @@ func parseKey(block *pem.Block) (crypto.PrivateKey, error) {
 	return x509.ParsePKCS8PrivateKey(block.Bytes)
 }
 
-// add adds a key with its certificates, its own first. That one is trusted
-// too, as Java takes it.
-func (s *store) add(key crypto.PrivateKey, certs []*x509.Certificate) error {
+// newPair joins a key with its certificates, its own first.
+func newPair(key crypto.PrivateKey, certs []*x509.Certificate) (tls.Certificate, error) {
 	signer, ok := key.(crypto.Signer)
 	if !ok {
-		return fmt.Errorf("a key of type %T cannot sign", key)
+		return tls.Certificate{}, fmt.Errorf("a key of type %T cannot sign", key)
 	}
 	if len(certs) == 0 {
-		return errors.New("its key has no certificate")
+		return tls.Certificate{}, errors.New("its key has no certificate")
 	}
 	public, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !public.Equal(certs[0].PublicKey) {
-		return fault.Hint(errors.New("its first certificate is not for its key"), "put the certificate of the key before those of its issuers")
+		return tls.Certificate{}, fault.Hint(errors.New("its first certificate is not for its key"), "put the certificate of the key before those of its issuers")
 	}
 	pair := tls.Certificate{PrivateKey: key, Leaf: certs[0]}
 	for _, cert := range certs {
 		pair.Certificate = append(pair.Certificate, cert.Raw)
 	}
-	s.keys = append(s.keys, pair)
-	s.trusted = append(s.trusted, certs[0])
-	return nil
+	return pair, nil
 }

@@ -18,6 +18,10 @@
 // FLUME_SSL_TRUSTSTORE_PATH, FLUME_SSL_TRUSTSTORE_PASSWORD,
 // FLUME_SSL_INCLUDE_PROTOCOLS, FLUME_SSL_EXCLUDE_PROTOCOLS,
 // FLUME_SSL_INCLUDE_CIPHERSUITES and FLUME_SSL_EXCLUDE_CIPHERSUITES.
+//
+// A component whose properties have other names, such as Kafka's, makes its
+// tls.Config itself, of Keystore, Truststore, ParsePEM, Version, CipherSuite
+// and VerifyChainOnly.
 package tlsconf
 
 import (
@@ -44,11 +48,10 @@ func orList(list []string, variable string) []string {
 	return strings.FieldsFunc(os.Getenv(variable), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// secret returns the password that is given, or stands in the file, or in the
-// environment.
-func secret(given option.Secret, file, variable string) (string, error) {
+// secret returns the password that is given, or stands in the file.
+func secret(given option.Secret, file string) (string, error) {
 	if given != "" || file == "" {
-		return or(string(given), variable), nil
+		return string(given), nil
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -328,6 +328,32 @@ func TestServerRefused(t *testing.T) {
 	}
 }
 
+func TestNames(t *testing.T) {
+	for name, want := range map[string]uint16{"TLSv1": tls.VersionTLS10, "TLSv1.3": tls.VersionTLS13, "SSLv3": 0, "TLS": 0} {
+		if got, ok := tlsconf.Version(name); got != want || ok != (want != 0) {
+			t.Errorf("Version(%s): got %x, %t; want %x", name, got, ok, want)
+		}
+	}
+	const suite = tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA
+	for name, want := range map[string]uint16{"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA": suite, "SSL_ECDHE_RSA_WITH_AES_128_CBC_SHA": suite, "AES": 0} {
+		if got, ok := tlsconf.CipherSuite(name); got != want || ok != (want != 0) {
+			t.Errorf("CipherSuite(%s): got %x, %t; want %x", name, got, ok, want)
+		}
+	}
+}
+
+// TestNoStore is what a component asks for that need not have a store.
+func TestNoStore(t *testing.T) {
+	for name, read := range map[string]func(string, string) (*tlsconf.Store, error){"Keystore": tlsconf.Keystore, "Truststore": tlsconf.Truststore} {
+		if store, err := read("", ""); store != nil || err != nil {
+			t.Errorf("%s: got %v, %v; want none", name, store, err)
+		}
+	}
+	if _, err := (&tlsconf.Server{Enabled: true}).Config(); err == nil {
+		t.Error("a server without a key store is taken")
+	}
+}
+
 func TestValidate(t *testing.T) {
 	both := tlsconf.Server{Enabled: true, Keystore: "k", Password: "p", PasswordFile: "f"}
 	none := tlsconf.Server{Enabled: true}

@@ -171,9 +171,66 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a key with a password of its own, and texts", func(t *testing.T) {
+		o := connectionOptions{KeyStore: ownPassword(t, pair), KeyStorePassword: password}
+		if _, err := o.identity(); err == nil || !strings.Contains(err.Error(), "reading ssl.keystore.location") {
+			t.Errorf("without ssl.key.password: got %v", err)
+		}
+		o.KeyPassword = "key"
+		if got, err := o.identity(); err != nil || len(got) != 1 || !bytes.Equal(got[0].Certificate[0], pair.Certificate[0]) {
+			t.Errorf("with ssl.key.password: got %d, %v; want the key", len(got), err)
+		}
+		read := func(file string) string {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(text)
+		}
+		certs := read(trust["PEM"])
+		private := strings.Replace(read(key["PEM"]), certs, "", 1)
+		o = connectionOptions{Key: option.Secret(private), Certificates: certs, Trusted: certs, KeyStore: "/no/such/file", TrustStore: "/no/such/file"}
+		if got, err := o.identity(); err != nil || len(got) != 1 || !bytes.Equal(got[0].Certificate[0], pair.Certificate[0]) {
+			t.Errorf("ssl.keystore.key: got %d, %v; want the key", len(got), err)
+		}
+		if got, err := o.trusted(); err != nil || got == nil || !got.Equal(clients) {
+			t.Errorf("ssl.truststore.certificates: got %v, %v; want the certificate", got, err)
+		}
+		o.Key, o.Trusted = "none", "none"
+		if _, err := o.identity(); err == nil || !strings.HasPrefix(err.Error(), "ssl.keystore.key: ") {
+			t.Errorf("a key that is none: got %v", err)
+		}
+		if _, err := o.trusted(); err == nil || !strings.HasPrefix(err.Error(), "ssl.truststore.certificates: ") {
+			t.Errorf("a certificate that is none: got %v", err)
+		}
+	})
 	t.Run("a certificate that is not trusted", func(t *testing.T) {
 		if err := open(key["PEM"], "", "", ""); err == nil || !strings.Contains(err.Error(), "is not trusted") {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// ownPassword writes a JKS whose key has another password than its store.
+func ownPassword(t *testing.T, pair tls.Certificate) string {
+	t.Helper()
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := keystore.New()
+	if err := store.SetPrivateKeyEntry("me", keystore.PrivateKeyEntry{
+		CreationTime: time.Now(), PrivateKey: pkcs8, CertificateChain: []keystore.Certificate{{Type: "X509", Content: pair.Certificate[0]}},
+	}, []byte("key")); err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := store.Store(&text, []byte(password)); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "own.jks")
+	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
