@@ -30,6 +30,8 @@
 //	lock     locked (flock) by the owner, with its process ID as text
 //	sock     the Unix socket on which the owner serves other processes
 //	ledger   the take position and the put high-water mark
+//	retain   how long events are kept after they were put, if they are
+//	damaged/ what was set aside, and a note of what that cost
 //	store/   the store's own files
 package channel
 
@@ -139,7 +141,8 @@ type Options interface {
 	// a committed event is.
 	Kind() string
 	Policy() string
-	// Forgets says that events held are lost with the process.
+	// Forgets says that events held are lost with the process: all, unless the
+	// channel is Fleeting.
 	Forgets() bool
 }
 

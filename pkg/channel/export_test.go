@@ -1,0 +1,14 @@
+package channel
+
+import "runtime"
+
+// Settle waits until the putters of a Spill have been told all that there is to tell.
+func (s *Spill) Settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.inMemory+s.onDisk > 0 {
+		s.mu.Unlock()
+		runtime.Gosched()
+		s.mu.Lock()
+	}
+}

@@ -1,0 +1,455 @@
+package channel_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/embedded"
+	"github.com/flumekit/flumekit/pkg/channel/memory"
+	"github.com/flumekit/flumekit/pkg/event"
+)
+
+func openSpill(t testing.TB, dir string, inMemory, onDisk channel.Limits) *channel.Spill {
+	t.Helper()
+	conf := channel.SpillConfig{
+		Memory:     channel.Config{Limits: inMemory, TrimBytes: 10_000},
+		OpenMemory: memory.OpenStore,
+		Disk:       channel.Config{Limits: onDisk, Dir: lock(t, dir), TrimBytes: 10_000},
+		OpenDisk:   embedded.Open,
+	}
+	// Not synced: what a killed process leaves is what the kernel has.
+	conf.Disk.Store.SyncInterval = time.Minute
+	s, err := channel.OpenSpill(t.Context(), conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func few(events, transaction int, keepAlive time.Duration) channel.Limits {
+	return channel.Limits{Events: events, Transaction: transaction, KeepAlive: keepAlive,
+		Texts: channel.Texts{Full: "full", FullBytes: "full of bytes", TooMany: "too many"}}
+}
+
+// spillModel is a Spill as a slice of batches, in order. Those that have gone to
+// disk are still there after a crash.
+type spillModel struct {
+	t    *testing.T
+	dir  string
+	real *channel.Spill
+	put  channel.Putter
+
+	takers  [2]channel.Taker
+	batches []*spillModelled
+	next    int // body
+}
+
+type spillModelled struct {
+	modelled
+	spilt bool
+}
+
+const memoryHolds, diskHolds, transactionHolds = 8, 30, 10
+
+func (m *spillModel) open() {
+	m.real = openSpill(m.t, m.dir, few(memoryHolds, transactionHolds, 0), few(diskHolds, transactionHolds, 0))
+	m.put = m.real.Putter()
+	for i := range m.takers {
+		m.takers[i] = m.real.Taker()
+	}
+	m.batches = slices.DeleteFunc(m.batches, func(b *spillModelled) bool { return !b.spilt })
+	for _, b := range m.batches {
+		b.take = nil
+	}
+}
+
+func (m *spillModel) close() {
+	if err := m.real.Close(); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// held returns how many events are in memory and on disk.
+func (m *spillModel) held() (inMemory, onDisk int) {
+	for _, b := range m.batches {
+		if b.spilt {
+			onDisk += b.n
+		} else {
+			inMemory += b.n
+		}
+	}
+	return inMemory, onDisk
+}
+
+func (m *spillModel) Put(t *rapid.T) {
+	b := new(event.Batch)
+	for range rapid.IntRange(1, transactionHolds).Draw(t, "events") {
+		m.next++
+		b.Append(event.Event{Body: bytes.Repeat([]byte(fmt.Sprint(m.next, " ")), rapid.IntRange(1, 400).Draw(t, "size"))})
+	}
+	enc, n := bytes.Clone(b.Encoded()), b.Len()
+	inMemory, onDisk := m.held()
+	spilt := onDisk > 0 || inMemory+n > memoryHolds
+	err := put(m.put, b, false)
+	m.real.Settle()
+	switch {
+	case spilt && onDisk+n > diskHolds:
+		if !errors.Is(err, channel.ErrFull) {
+			t.Fatalf("put of %d events beside %d on disk: got %v; want %v", n, onDisk, err, channel.ErrFull)
+		}
+	case err != nil:
+		t.Fatalf("put of %d events beside %d in memory and %d on disk: %v", n, inMemory, onDisk, err)
+	default:
+		m.batches = append(m.batches, &spillModelled{modelled{enc: enc, n: n}, spilt})
+	}
+}
+
+func (m *spillModel) Take(t *rapid.T) {
+	i := slices.IndexFunc(m.batches, func(b *spillModelled) bool { return b.take == nil })
+	if i < 0 {
+		t.Skip("nothing to take")
+	}
+	b := m.batches[i]
+	b.taker = rapid.IntRange(0, 1).Draw(t, "taker")
+	b.take = take(m.t, m.takers[b.taker])
+	if !bytes.Equal(b.take.Batch().Encoded(), b.enc) {
+		t.Fatalf("took %.40q; want %.40q", b.take.Batch().Encoded(), b.enc)
+	}
+}
+
+// draw returns the place of a batch that a taker has.
+func (m *spillModel) draw(t *rapid.T) int {
+	var held []int
+	for i, b := range m.batches {
+		if b.take != nil {
+			held = append(held, i)
+		}
+	}
+	if len(held) == 0 {
+		t.Skip("nothing is taken")
+	}
+	return rapid.SampledFrom(held).Draw(t, "batch")
+}
+
+func (m *spillModel) Commit(t *rapid.T) {
+	i := m.draw(t)
+	if err := m.batches[i].take.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	m.batches = slices.Delete(m.batches, i, i+1)
+}
+
+func (m *spillModel) Return(t *rapid.T) {
+	b := m.batches[m.draw(t)]
+	b.take.Return()
+	b.take = nil
+}
+
+func (m *spillModel) Disconnect(t *rapid.T) {
+	which := rapid.IntRange(0, 1).Draw(t, "taker")
+	m.takers[which].Close()
+	m.takers[which] = m.real.Taker()
+	for _, b := range m.batches {
+		if b.take != nil && b.taker == which {
+			b.take = nil
+		}
+	}
+}
+
+func (m *spillModel) Purge(t *rapid.T) {
+	if rapid.IntRange(0, 9).Draw(t, "rarely") > 0 {
+		t.Skip("not now")
+	}
+	if _, err := m.real.Purge(m.t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.batches = slices.DeleteFunc(m.batches, func(b *spillModelled) bool { return b.take == nil })
+}
+
+func (m *spillModel) Restart(*rapid.T) {
+	m.close()
+	m.open()
+}
+
+// Crash goes on with what a process that is killed at this instant leaves on
+// disk.
+func (m *spillModel) Crash(*rapid.T) {
+	left := m.t.TempDir()
+	for {
+		err := copyChannel(left, m.dir)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, os.ErrNotExist) { // a file was trimmed away
+			m.t.Fatal(err)
+		}
+		if err := os.RemoveAll(left); err != nil {
+			m.t.Fatal(err)
+		}
+	}
+	m.close()
+	m.dir = left
+	m.open()
+}
+
+// Check compares what is held, and what can be seen of it.
+func (m *spillModel) Check(t *rapid.T) {
+	inMemory, onDisk := m.held()
+	if got := m.real.Len(); got != inMemory+onDisk {
+		t.Fatalf("holds %d events; want %d in memory and %d on disk", got, inMemory, onDisk)
+	}
+	if got := m.real.Fleeting(); got != inMemory {
+		t.Fatalf("holds %d events in memory; want %d", got, inMemory)
+	}
+	stat, err := m.real.Stat(m.t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := int(stat.Held.Events); got != inMemory+onDisk {
+		t.Fatalf("Stat says %d events; want %d", got, inMemory+onDisk)
+	}
+	last := rapid.IntRange(0, inMemory+onDisk).Draw(t, "last")
+	var shown, want []byte
+	for s, err := range m.real.Browse(m.t.Context(), channel.Span{Last: last}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for e := range s.Batch.All() {
+			shown = append(shown, e.Body...)
+		}
+	}
+	for _, b := range m.batches {
+		batch := new(event.Batch)
+		if err := batch.Decode(b.enc); err != nil {
+			t.Fatal(err)
+		}
+		for e := range batch.All() {
+			want = append(want, e.Body...)
+		}
+	}
+	if last > 0 && !bytes.HasSuffix(want, shown) || last == 0 && !bytes.Equal(want, shown) || len(want) > 0 && len(shown) == 0 {
+		t.Fatalf("the last %d are shown as %.40q; want the end of %.40q", last, shown, want)
+	}
+}
+
+func TestSpillIsASlice(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &spillModel{t: t, dir: t.TempDir()}
+		m.open()
+		defer func() { m.close() }()
+		rt.Repeat(map[string]func(*rapid.T){
+			"put": m.Put, "put 2": m.Put, "put 3": m.Put, "take": m.Take, "take 2": m.Take, "take 3": m.Take,
+			"commit": m.Commit, "commit 2": m.Commit, "commit 3": m.Commit,
+			"return": m.Return, "disconnect": m.Disconnect, "purge": m.Purge, "restart": m.Restart, "crash": m.Crash, "": m.Check,
+		})
+	})
+}
+
+// Several putters have several batches under way, and several takers return some of
+// what they take, while the channel spills and goes back to memory over and over.
+func TestSpillKeepsTheOrderOfEachPutter(t *testing.T) {
+	const putters, batches, window, burst = 4, 2000, 20, 25
+	c := openSpill(t, t.TempDir(), few(20, 3, 0), few(100, 3, 0))
+	var work sync.WaitGroup
+	var arrived [putters]chan bool // a burst
+	for which := range putters {
+		p := c.Putter()
+		arrived[which] = make(chan bool, 1)
+		work.Go(func() {
+			var mu sync.Mutex
+			next := 0
+			var under sync.WaitGroup
+			room := make(chan struct{}, window)
+			for n := range batches {
+				if n > 0 && n%burst == 0 {
+					<-arrived[which]
+				}
+				room <- struct{}{}
+				under.Add(1)
+				p.Put(batch(fmt.Sprintf("%d.%d", which, n)), true, func(err error) {
+					defer under.Done()
+					mu.Lock()
+					if err != nil || n != next {
+						t.Errorf("putter %d: %d is done, after %d: %v", which, n, next-1, err)
+					}
+					next++
+					mu.Unlock()
+					<-room
+				})
+			}
+			under.Wait()
+		})
+	}
+	taker := c.Taker()
+	spilt, back := 0, 0
+	inMemory := true
+	var last [putters]int
+	for taken := 0; taken < putters*batches; {
+		switch fleeting := c.Fleeting(); {
+		case inMemory && c.Len() > fleeting:
+			inMemory = false
+			spilt++
+		case !inMemory && fleeting > 0 && c.Len() == fleeting:
+			inMemory = true
+			back++
+		}
+		first := take(t, taker)
+		if taken%7 == 0 { // it comes again, before all others
+			want := first.Batch()
+			first.Return()
+			if first = take(t, taker); !bytes.Equal(first.Batch().Encoded(), want.Encoded()) {
+				t.Fatalf("took %q after %q was returned", bodies(first.Batch()), bodies(want))
+			}
+		}
+		for body := range strings.FieldsSeq(bodies(first.Batch())) {
+			var which, n int
+			fmt.Sscanf(body, "%d.%d", &which, &n)
+			if n != last[which] {
+				t.Fatalf("putter %d: took %d; want %d", which, n, last[which])
+			}
+			last[which]++
+			taken++
+			if last[which]%burst == 0 && last[which] < batches {
+				arrived[which] <- true
+			}
+		}
+		commit(t, first)
+	}
+	work.Wait()
+	if spilt == 0 || back == 0 {
+		t.Errorf("spilt %d times, came back %d times; want some of both", spilt, back)
+	}
+	taker.Last()
+	if _, err := taker.Take(t.Context()); err != io.EOF {
+		t.Errorf("at the end: got %v; want io.EOF", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSpillWaitsForMemoryFirst(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		timeout time.Duration
+		taken   bool // before that
+		want    int  // events in memory, of those that follow the first
+	}{
+		{"and spills all that waits when that takes too long", 50 * time.Millisecond, false, 0},
+		{"and has room there when something is taken", time.Hour, true, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := openSpill(t, t.TempDir(), few(2, 2, tt.timeout), few(10, 2, 0))
+			defer c.Close()
+			p, taker := c.Putter(), c.Taker()
+			if err := put(p, batch("a", "a"), false); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			done := make(chan error, 2)
+			for _, body := range []string{"b", "c"} {
+				p.Put(batch(body), body == "c", func(err error) { done <- err })
+			}
+			select {
+			case err := <-done:
+				t.Fatalf("a put that waits for memory is done: %v", err)
+			default:
+			}
+			first := 2
+			if tt.taken {
+				commit(t, take(t, taker))
+				first = 0
+			}
+			for range 2 {
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+			}
+			if waited := time.Since(began); !tt.taken && waited < tt.timeout {
+				t.Errorf("spilt after %v; want %v", waited, tt.timeout)
+			}
+			if got := c.Fleeting() - first; got != tt.want {
+				t.Errorf("%d of the two are in memory; want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSpillRefusesWhenTheDiskIsFull(t *testing.T) {
+	const timeout = 150 * time.Millisecond
+	c := openSpill(t, t.TempDir(), few(1, 1, timeout), few(1, 1, timeout))
+	defer c.Close()
+	p := c.Putter()
+	for _, body := range []string{"a", "b"} {
+		if err := put(p, batch(body), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	if err := put(p, batch("c"), false); !errors.Is(err, channel.ErrFull) || err.Error() != "full" {
+		t.Errorf("got %v; want full", err)
+	}
+	if waited := time.Since(began); waited < timeout {
+		t.Errorf("refused after %v; want %v", waited, timeout)
+	}
+	// The disk is drained, but memory is not used before it is empty.
+	taker := c.Taker()
+	commit(t, take(t, taker))
+	patient := make(chan error, 1)
+	p.Put(batch("d"), true, func(err error) { patient <- err })
+	select {
+	case err := <-patient:
+		t.Fatalf("a put came in beside a full disk: %v", err)
+	default:
+	}
+	commit(t, take(t, taker))
+	if err := <-patient; err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Fleeting(); got != 1 {
+		t.Errorf("%d events in memory; want 1", got)
+	}
+}
+
+// A disk with too little space takes nothing, but no longer than it takes to drain
+// memory.
+func TestSpillWithoutSpace(t *testing.T) {
+	full := few(10, 1, 0)
+	full.Space = func() error { return errors.New("the disk is full") }
+	c := openSpill(t, t.TempDir(), few(1, 1, 0), full)
+	defer c.Close()
+	p, taker := c.Putter(), c.Taker()
+	if err := put(p, batch("a"), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(p, batch("b"), false); !errors.Is(err, channel.ErrFull) || err.Error() != "the disk is full" {
+		t.Errorf("got %v; want the disk is full", err)
+	}
+	done := make(chan error, 2)
+	for _, body := range []string{"c", "d"} {
+		p.Put(batch(body), true, func(err error) { done <- err })
+	}
+	for _, want := range []string{"a", "c", "d"} {
+		next := take(t, taker)
+		if got := bodies(next.Batch()); got != want {
+			t.Fatalf("took %s; want %s", got, want)
+		}
+		commit(t, next)
+	}
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
