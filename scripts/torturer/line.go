@@ -120,6 +120,9 @@ func (l *line) live(ctx context.Context) error {
 func (l *line) start(ctx context.Context) (err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.stopping && !l.writes {
+		return errStopped
+	}
 	l.lives++
 	l.killed = false
 	commands := l.commands(l.lives, l.stopping)
@@ -157,6 +160,9 @@ func (l *line) start(ctx context.Context) (err error) {
 	}
 	return nil
 }
+
+// errStopped is start's error for a reader that is not needed any more.
+var errStopped = errors.New("stopped")
 
 // begun stands in the log before what a process says.
 const begun = "-- life"

@@ -22,7 +22,7 @@
 // With --damage there is one path, and nobody has the store at times: then bits of
 // its files are flipped. The events that an untouched copy of the store delivers
 // and the damaged store does not have to be exactly as many as the channel reports
-// to be lost.
+// to be lost; it need not report what was never acknowledged.
 //
 // What is killed when, and what the events are, depends on the seed alone; what a
 // process is doing at that instant does not.

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// build builds the commands and the torturer and returns their directory.
+func build(t *testing.T) string {
+	t.Helper()
+	bin := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/",
+		"./cmd/fsrc", "./cmd/fchan", "./cmd/fsink", "./cmd/fctl", "./scripts/torturer")
+	cmd.Dir = "../.."
+	if log, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("building the commands: %v\n%s", err, log)
+	}
+	return bin
+}
+
+func TestTorture(t *testing.T) {
+	bin := build(t)
+	for _, test := range []struct {
+		name string
+		args []string
+	}{
+		{"killed", []string{"--for", "20s"}},
+		{"damaged", []string{"--for", "10s", "--damage"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var out strings.Builder
+			err := run(t.Context(), append(test.args, "--bin", bin, "--dir", filepath.Join(t.TempDir(), "run")), &out)
+			t.Log(out.String())
+			if err != nil {
+				t.Error(err)
+			}
+			if strings.Contains(out.String(), " 0 kills") {
+				t.Error("nothing was killed")
+			}
+		})
+	}
+}
+
+// bookOf returns the book of one writer, from what it and a reader noted.
+func bookOf(t *testing.T, writer, notes, received string) (string, error) {
+	t.Helper()
+	run := &torture{settings: settings{dir: filepath.Join(t.TempDir(), "run")}}
+	if err := run.prepare(); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{run.in("notes", writer): notes, run.in("received", "r1"): received} {
+		file, err := appendTo(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+		file.Close()
+	}
+	b, err := run.account()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	err = b.print(&out, run, time.Second)
+	return out.String(), err
+}
+
+func TestLedger(t *testing.T) {
+	const noted = "sent 10\nacked 5\nsent 20\nacked 10\n"
+	for _, test := range []struct {
+		name, received string
+		row            string // put, acknowledged, delivered, put again, came again, lost, out of order
+		problem        string
+	}{
+		{"all", "o1 1 1 10\n", "o1 20 10 10 0 0 0 0", ""},
+		{"more than was acknowledged", "o1 1 1 15\n", "o1 20 10 15 0 0 0 0", ""},
+		{"put again", "o1 1 1 6\no1 2 5 10\n", "o1 20 10 10 2 0 0 0", ""},
+		{"came again", "o1 1 1 6\no1 1 5 10\n", "o1 20 10 10 0 2 0 0", ""},
+		{"lost", "o1 1 1 6\no1 1 9 10\n", "o1 20 10 8 0 0 2 0", "2 events of o1 are lost, the first of them 7"},
+		{"out of order", "o1 1 1 4\no1 1 7 10\no1 1 5 6\n", "o1 20 10 10 0 0 0 2", "2 events of o1 came out of order"},
+		{"torn note", "o1 1 1 10\no1 1 5", "o1 20 10 10 0 0 0 0", ""},
+		{"damaged", "o1 1 1 10\ndamaged \"its checksum is wrong\"\n", "o1 20 10 10 0 0 0 0", "its checksum is wrong"},
+		{"not put", "o1 1 1 10\no9 1 1 1\n", "o1 20 10 10 0 0 0 0", `there is no writer "o9"`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			page, err := bookOf(t, "o1", noted, test.received)
+			row := strings.Join(strings.Fields(strings.Split(page, "\n")[1]), " ")
+			if row != test.row {
+				t.Errorf("got %s; want %s", row, test.row)
+			}
+			if (err != nil) != (test.problem != "") || !strings.Contains(page, test.problem) {
+				t.Errorf("got %v; want problem %q in\n%s", err, test.problem, page)
+			}
+		})
+	}
+}
+
+func TestOrigin(t *testing.T) {
+	o, body := origin{"w1", 3, 17}, []byte("some \xff bytes")
+	if got, err := ofEvent(o.event(body)); got != o || err != nil {
+		t.Errorf("got %v, %v; want %v", got, err, o)
+	}
+	if got, err := ofLine(o.line(body)); got != o || err != nil {
+		t.Errorf("got %v, %v; want %v", got, err, o)
+	}
+	line := o.line(body)
+	line[len(line)-1] ^= 1
+	if got, err := ofLine(line); err == nil {
+		t.Errorf("got %v; want an error for a changed body", got)
+	}
+}
