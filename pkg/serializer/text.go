@@ -12,6 +12,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/event"
+	"github.com/flumekit/flumekit/pkg/eventtext"
 	"github.com/flumekit/flumekit/pkg/option"
 )
 
@@ -43,6 +44,7 @@ const chunk = 256 << 10
 
 type text struct {
 	w       io.Writer
+	headers bool // before each body
 	newline bool
 	buf     []byte
 }
@@ -54,12 +56,15 @@ func (t *text) Write(b *event.Batch) error {
 			if err := t.pass(); err != nil {
 				return err
 			}
-			if len(e.Body) >= chunk {
+			if len(e.Body) >= chunk && !t.headers {
 				if _, err := t.w.Write(e.Body); err != nil {
 					return err
 				}
 				e.Body = nil
 			}
+		}
+		if t.headers {
+			t.buf = append(eventtext.AppendHeaders(t.buf, e.Headers), ' ')
 		}
 		t.buf = append(t.buf, e.Body...)
 		if t.newline {
