@@ -1,10 +1,11 @@
-// Command fsink runs one sink: it reads events from a pipe, or takes them from a
+// Command fsink runs one sink, or a group of them: it reads events from a pipe, or takes them from a
 // channel by its socket, and delivers them.
 package main
 
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/rs/zerolog"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/sink"
 	"github.com/flumekit/flumekit/pkg/sink/all"
+	"github.com/flumekit/flumekit/pkg/sinkgroup"
 	"github.com/flumekit/flumekit/pkg/stream"
 )
 
@@ -24,6 +26,7 @@ var program = cli.Program{
 		{Command: "tail -F /var/log/syslog | fsink file_roll /data", Effect: "lines of any program into files"},
 		{Command: "fchan take /var/spool/c1 --once | fsink stdout", Effect: "empty a channel into a shell pipeline"},
 		{Command: "fsink file_roll /data --channel unix:/run/c1.sock", Effect: "from a channel that runs by itself"},
+		{Command: "fsink failover --sinks 'k1 k2' --sinks.k1.type=avro --sinks.k1.hostname=one --sinks.k1.port=4141 --sinks.k2.type=file_roll --sinks.k2.sink.directory=/data", Effect: "to another machine, and into files while that is away"},
 	},
 	More: "fsink TYPE --help is the manual of a sink. A TYPE that is not listed is the program fsink-TYPE on PATH.",
 }
@@ -41,10 +44,16 @@ func main() { os.Exit(cli.Main("fsink", os.Args[1:], run)) }
 
 func run(ctx, stop context.Context, args []string) error {
 	var in inputs
-	cmd, err := cli.Parse(program, all.For(cli.Type(args)), args,
+	cmd, err := cli.Parse(program, catalog(cli.Type(args)), args,
 		cli.Group{Title: "Where events come from", Options: &in, Command: true})
 	if err != nil {
 		return err
+	}
+	if group, ok := cmd.Options.(sinkgroup.Options); ok {
+		if err := group.Gather(all.For, cmd.Decode); err != nil {
+			return err
+		}
+		cmd.Warnings = append(cmd.Warnings, group.Warnings()...)
 	}
 	ctx, stop = cmd.Contexts(ctx, stop)
 	log := zerolog.Ctx(ctx)
@@ -70,4 +79,13 @@ func run(ctx, stop context.Context, args []string) error {
 		component.Notice(log).Int64("delivered", counts.Delivered).Int64("failures", counts.Failures).Msg("Events")
 	}
 	return err
+}
+
+// catalog returns the sinks, and the processors of groups of them, to look for
+// typ in.
+func catalog(typ string) component.Catalog[sink.Options] {
+	if _, err := sinkgroup.Catalog.Find("sink", typ); err == nil {
+		return slices.Concat(all.Catalog, sinkgroup.Catalog) // it is no plug-in
+	}
+	return slices.Concat(all.For(typ), sinkgroup.Catalog)
 }

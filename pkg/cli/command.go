@@ -238,7 +238,7 @@ func (c *Command[O]) Decode(prefix string, options any) error {
 // and notices. With --lifeline, the process is killed as soon as standard input
 // ends. It is called once.
 func (c *Command[O]) Contexts(ctx, stop context.Context) (context.Context, context.Context) {
-	logger := c.Logger(os.Stderr, c.Name).With().Str("logger", loggerName(c.Spec.Name, c.Spec.Class)).Logger()
+	logger := c.Logger(os.Stderr, c.Name).With().Str("logger", c.Spec.Logger()).Logger()
 	reportTo(ctx, c.Logging, logger)
 	for _, err := range c.Warnings {
 		withDetails(logger.Warn(), err).Msg(err.Error())
@@ -258,16 +258,6 @@ func (c *Command[O]) Contexts(ctx, stop context.Context) (context.Context, conte
 		return logger.WithContext(component.WithName(ctx, c.Name))
 	}
 	return with(ctx), with(stop)
-}
-
-// loggerName is the name of a component's logger: its class with the last part of
-// its package, as Flume's log has it, or its type where Flume has no such class.
-func loggerName(name, class string) string {
-	parts := strings.Split(class, ".")
-	if len(parts) < 2 {
-		return name
-	}
-	return strings.Join(parts[len(parts)-2:], ".")
 }
 
 // withDetails adds to a log line where err lies and how to mend it.

@@ -36,6 +36,16 @@ type Spec[O any] struct {
 	New func() O
 }
 
+// Logger returns the name of the component's logger: its class with the last part
+// of its package, as Flume's log has it, or its type where Flume has no such class.
+func (s Spec[O]) Logger() string {
+	parts := strings.Split(s.Class, ".")
+	if len(parts) < 2 {
+		return s.Name
+	}
+	return strings.Join(parts[len(parts)-2:], ".")
+}
+
 // Target is the word that may stand after a component's name on the command
 // line, in place of the one or two properties that everyone sets.
 type Target struct {
