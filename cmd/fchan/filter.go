@@ -39,13 +39,13 @@ func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options], out st
 	end()
 	<-ended.Done()
 	in.Close()
-	left := held(access)
+	left, lost := held(access, cmd.Options)
 	if err := access.Close(); err != nil {
 		return fmt.Errorf("closing the channel: %w", err)
 	}
 	switch {
 	case delivery != nil:
-		return undelivered(ctx, delivery, cmd.Options, left)
+		return undelivered(ctx, delivery, cmd.Options, left, lost)
 	case intake != nil:
 		return fmt.Errorf("reading events: %w; what had been committed is delivered", intake)
 	}
@@ -73,18 +73,22 @@ func openStdout(ctx context.Context, out stream.Output) (*stream.Writer, error) 
 }
 
 // held returns how many events this process's own channel holds, -1 if it is
-// another's.
-func held(access *channel.Access) int {
+// another's, and how many of them are lost with the process.
+func held(access *channel.Access, options channel.Options) (all, fleeting int) {
 	if c := access.Channel(); c != nil {
-		return c.Len()
+		return c.Len(), channel.AtStake(c, options)
 	}
-	return -1
+	return -1, 0
 }
 
 // undelivered is the end of a process whose reader is gone.
-func undelivered(ctx context.Context, err error, options channel.Options, left int) error {
-	if options.Forgets() {
-		return fmt.Errorf("%w; %d events are lost", err, left)
+func undelivered(ctx context.Context, err error, options channel.Options, left, lost int) error {
+	if options.Forgets() && left >= 0 {
+		err = fmt.Errorf("%w; %d events are lost", err, lost)
+		if lost == left {
+			return err
+		}
+		left -= lost
 	}
 	dir := "the channel"
 	if located, ok := options.(channel.Located); ok {

@@ -32,7 +32,7 @@ func tuneMemory(ctx context.Context, options channel.Options, access *channel.Ac
 	}
 	debug.SetMemoryLimit(memoryLimit)
 	c, ok := access.Channel().(interface{ Bytes() int64 })
-	if _, onDisk := options.(channel.Located); onDisk || !ok {
+	if !options.Forgets() || !ok {
 		return
 	}
 	go func() {

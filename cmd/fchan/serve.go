@@ -49,13 +49,13 @@ func serve(ctx, stop context.Context, cmd *cli.Command[channel.Options], addr st
 	case <-c.Failed():
 		err = c.Err()
 	}
-	left := c.Len()
+	lost := channel.AtStake(c, cmd.Options)
 	server.Close()
 	if err := errors.Join(err, access.Close()); err != nil {
 		return fmt.Errorf("running the channel: %w", err)
 	}
-	if cmd.Options.Forgets() && left > 0 {
-		return fmt.Errorf("no taker took the last %d events; they are lost", left)
+	if lost > 0 {
+		return fmt.Errorf("no taker took the last %d events; they are lost", lost)
 	}
 	return nil
 }
