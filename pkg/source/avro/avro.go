@@ -35,9 +35,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/event"
@@ -45,6 +43,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/option"
 	"github.com/flumekit/flumekit/pkg/rpc"
 	"github.com/flumekit/flumekit/pkg/source"
+	"github.com/flumekit/flumekit/pkg/source/listen"
 	"github.com/flumekit/flumekit/pkg/tlsconf"
 )
 
@@ -57,28 +56,9 @@ var Spec = source.Spec{
 	Class:   "org.apache.flume.source.AvroSource",
 	Summary: "Take the events that avro sinks and Flume's clients send.",
 	Manual:  component.Manual(text),
-	Target:  &component.Target{Placeholder: "[HOST]:PORT", Properties: address},
+	Target:  listen.Target("bind", 4141),
 	New:     func() source.Options { return new(Options) },
 }
-
-// address reads ":4141", "localhost:4141", "[::1]:4141" or "4141".
-func address(word string) (map[string]string, error) {
-	hostPort := word
-	if !strings.Contains(word, ":") {
-		hostPort = ":" + word
-	}
-	host, port, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		return nil, fault.Hint(fmt.Errorf("%q is not [HOST]:PORT", word), "write :4141, localhost:4141 or [::1]:4141")
-	}
-	if host == "" {
-		host = everywhere
-	}
-	return map[string]string{"bind": host, "port": port}, nil
-}
-
-// everywhere is the address that stands for all of the machine's.
-const everywhere = "0.0.0.0"
 
 // Options are the properties of an avro source.
 type Options struct {
@@ -136,34 +116,11 @@ func (o *Options) Open(ctx context.Context) (source.Source, error) {
 		}
 		s.rpc.Admit = rules.admit
 	}
-	host := o.Bind
-	if host == everywhere {
-		host = "" // which Go takes as both IPv4 and IPv6, as Java does 0.0.0.0
-	}
-	var listen net.ListenConfig
-	if s.listener, err = listen.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(o.Port)))); err != nil {
-		return nil, o.explain(err)
+	s.listener, err = listen.TCP(ctx, listen.Address{HostProperty: "bind", Host: o.Bind, Port: int(o.Port)})
+	if err != nil {
+		return nil, err
 	}
 	return s, nil
-}
-
-// explain says which property a failure to listen comes from and how to mend it.
-func (o *Options) explain(err error) error {
-	var op *net.OpError
-	if errors.As(err, &op) {
-		err = op.Err
-	}
-	err = fmt.Errorf("listening on bind %s, port %d: %w", o.Bind, o.Port, err)
-	var dns *net.DNSError
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fault.Hint(err, "choose another port, or see who has this one: ss -ltnp 'sport = :%d'", o.Port)
-	case errors.Is(err, syscall.EACCES):
-		return fault.Hint(err, "ports below 1024 are for root alone: choose another, or grant CAP_NET_BIND_SERVICE")
-	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.As(err, &dns):
-		return fault.Hint(err, "set bind to an address or a name of this machine, or to %s", everywhere)
-	}
-	return err
 }
 
 // server is an open avro source.

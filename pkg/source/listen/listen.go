@@ -20,8 +20,9 @@ import (
 const Everywhere = "0.0.0.0"
 
 // Target returns the target that sets the properties host, by the name it has,
-// and port: ":5140", "localhost:5140", "[::1]:5140" or "5140".
-func Target(host string) *component.Target {
+// and port: ":5140", "localhost:5140", "[::1]:5140" or "5140". The port is for
+// an example, should the word be none of these.
+func Target(host string, port int) *component.Target {
 	return &component.Target{
 		Placeholder: "[HOST]:PORT",
 		Properties: func(word string) (map[string]string, error) {
@@ -29,14 +30,14 @@ func Target(host string) *component.Target {
 			if !strings.Contains(word, ":") {
 				hostPort = ":" + word
 			}
-			name, port, err := net.SplitHostPort(hostPort)
+			name, number, err := net.SplitHostPort(hostPort)
 			if err != nil {
-				return nil, fault.Hint(fmt.Errorf("%q is not [HOST]:PORT", word), "write :5140, localhost:5140 or [::1]:5140")
+				return nil, fault.Hint(fmt.Errorf("%q is not [HOST]:PORT", word), "write :%[1]d, localhost:%[1]d or [::1]:%[1]d", port)
 			}
 			if name == "" {
 				name = Everywhere
 			}
-			return map[string]string{host: name, "port": port}, nil
+			return map[string]string{host: name, "port": number}, nil
 		},
 	}
 }

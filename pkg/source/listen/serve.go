@@ -13,9 +13,11 @@ import (
 
 // Serve accepts connections until ctx is done, at most most at a time, and
 // calls serve for each in a goroutine of its own; serve closes the connection
-// at its end, and ends when ctx is done. Serve closes the listener and returns
-// when all connections have been served.
-func Serve(ctx context.Context, listener net.Listener, most int, serve func(context.Context, net.Conn)) error {
+// at its end, and ends when ctx is done. A client that there is no place for is
+// given to turnAway, unless that is nil, which may tell it so and must not take
+// long: others wait. Serve closes the listener and returns when all connections
+// have been served. What goes wrong is logged to the logger of ctx.
+func Serve(ctx context.Context, listener net.Listener, most int, serve func(context.Context, net.Conn), turnAway func(net.Conn)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var clients sync.WaitGroup
 	defer clients.Wait()
@@ -52,6 +54,9 @@ func Serve(ctx context.Context, listener net.Listener, most int, serve func(cont
 				serve(ctx, conn)
 			})
 		default:
+			if turnAway != nil {
+				turnAway(conn)
+			}
 			conn.Close()
 			log.Warn().Stringer("client", conn.RemoteAddr()).Msgf("turned a client away: max-connections is %d", most)
 		}

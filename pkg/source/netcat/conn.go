@@ -60,13 +60,11 @@ func newConn(opt *Options, socket net.Conn, put source.Put, log zerolog.Logger) 
 	return c
 }
 
-// turnAway refuses a client that there is no place for.
+// turnAway tells a client that there is no place for it.
 func (c *conn) turnAway() {
 	c.socket.SetWriteDeadline(time.Now().Add(lingerTime))
 	c.refuse(fmt.Sprintf("Too many connections (%d)", c.opt.MaxConnections))
 	c.answer()
-	c.socket.Close()
-	c.log.Warn().Stringer("client", c.socket.RemoteAddr()).Msgf("turned a client away: max-connections is %d", c.opt.MaxConnections)
 }
 
 // serve takes lines until the client leaves or ctx is done.

@@ -29,21 +29,16 @@ package netcat
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"net"
-	"strconv"
-	"strings"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/component"
-	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/option"
 	"github.com/flumekit/flumekit/pkg/source"
+	"github.com/flumekit/flumekit/pkg/source/listen"
 )
 
 //go:embed netcat.go
@@ -55,28 +50,9 @@ var Spec = source.Spec{
 	Class:   "org.apache.flume.source.NetcatSource",
 	Summary: "Take the lines that are sent to a TCP port.",
 	Manual:  component.Manual(text),
-	Target:  &component.Target{Placeholder: "[HOST]:PORT", Properties: address},
+	Target:  listen.Target("bind", 44444),
 	New:     func() source.Options { return new(Options) },
 }
-
-// address reads ":44444", "localhost:44444", "[::1]:44444" or "44444".
-func address(word string) (map[string]string, error) {
-	hostPort := word
-	if !strings.Contains(word, ":") {
-		hostPort = ":" + word
-	}
-	host, port, err := net.SplitHostPort(hostPort)
-	if err != nil {
-		return nil, fault.Hint(fmt.Errorf("%q is not [HOST]:PORT", word), "write :44444, localhost:44444 or [::1]:44444")
-	}
-	if host == "" {
-		host = everywhere
-	}
-	return map[string]string{"bind": host, "port": port}, nil
-}
-
-// everywhere is the address that stands for all of the machine's.
-const everywhere = "0.0.0.0"
 
 // Options are the properties of a netcat source.
 type Options struct {
@@ -103,36 +79,11 @@ func (o *Options) Validate() error {
 
 // Open implements source.Options: it binds the port.
 func (o *Options) Open(ctx context.Context) (source.Source, error) {
-	host := o.Bind
-	if host == everywhere {
-		host = "" // which Go takes as both IPv4 and IPv6, as Java does 0.0.0.0
-	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(int(o.Port))))
+	listener, err := listen.TCP(ctx, listen.Address{HostProperty: "bind", Host: o.Bind, Port: int(o.Port)})
 	if err != nil {
-		return nil, o.explain(err)
+		return nil, err
 	}
 	return &server{opt: o, listener: listener}, nil
-}
-
-// explain says which property a failure to listen comes from and how to mend it.
-func (o *Options) explain(err error) error {
-	cause := err
-	var op *net.OpError
-	if errors.As(err, &op) {
-		cause = op.Err
-	}
-	err = fmt.Errorf("listening on bind %s, port %d: %w", o.Bind, o.Port, cause)
-	var dns *net.DNSError
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fault.Hint(err, "choose another port, or see who has this one: ss -ltnp 'sport = :%d'", o.Port)
-	case errors.Is(err, syscall.EACCES):
-		return fault.Hint(err, "ports below 1024 are for root alone: choose another, or grant CAP_NET_BIND_SERVICE")
-	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.As(err, &dns):
-		return fault.Hint(err, "set bind to an address or a name of this machine, or to %s", everywhere)
-	}
-	return err
 }
 
 // server is an open netcat source.
@@ -146,46 +97,9 @@ func (s *server) Addr() net.Addr { return s.listener.Addr() }
 
 // Run implements source.Source.
 func (s *server) Run(ctx context.Context, put source.Put) error {
-	ctx, cancel := context.WithCancel(ctx)
-	var clients sync.WaitGroup
-	defer clients.Wait()
-	defer cancel()
-	defer s.listener.Close()
-	defer context.AfterFunc(ctx, func() { s.listener.Close() })()
-
 	// A client's mistakes are its own to mend: it was told, the log is not flooded.
 	log := zerolog.Ctx(ctx).Sample(&zerolog.BurstSampler{Burst: 1, Period: time.Second})
-	places := make(chan struct{}, s.opt.MaxConnections)
-	for pause := time.Duration(0); ; {
-		socket, err := s.listener.Accept()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				socket.Close()
-			}
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("accepting connections: %w", err)
-		case err != nil: // out of descriptors, most likely: those in use come back
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			log.Warn().Err(err).Dur("pause", pause).Msg("cannot accept a connection")
-			select {
-			case <-ctx.Done():
-			case <-time.After(pause):
-			}
-			continue
-		}
-		pause = 0
-
-		c := newConn(s.opt, socket, put, log)
-		select {
-		case places <- struct{}{}:
-			clients.Go(func() {
-				defer func() { <-places }()
-				c.serve(ctx)
-			})
-		default:
-			c.turnAway()
-		}
-	}
+	serve := func(ctx context.Context, socket net.Conn) { newConn(s.opt, socket, put, log).serve(ctx) }
+	turnAway := func(socket net.Conn) { newConn(s.opt, socket, put, log).turnAway() }
+	return listen.Serve(log.WithContext(ctx), s.listener, int(s.opt.MaxConnections), serve, turnAway)
 }

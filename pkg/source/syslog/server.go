@@ -79,7 +79,7 @@ func (s *Server) Run(ctx context.Context, put source.Put) error {
 	var listeners sync.WaitGroup
 	for _, listener := range s.Listeners {
 		listeners.Go(func() {
-			if err := listen.Serve(ctx, listener, s.MaxConnections, serve); err != nil {
+			if err := listen.Serve(ctx, listener, s.MaxConnections, serve, nil); err != nil {
 				cancel(err)
 			}
 		})

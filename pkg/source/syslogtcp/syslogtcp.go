@@ -55,7 +55,7 @@ var Spec = source.Spec{
 	Class:   "org.apache.flume.source.SyslogTcpSource",
 	Summary: "Take syslog messages from a TCP port.",
 	Manual:  component.Manual(text),
-	Target:  listen.Target("host"),
+	Target:  listen.Target("host", 5140),
 	New:     func() source.Options { return new(Options) },
 }
 

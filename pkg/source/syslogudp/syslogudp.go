@@ -34,7 +34,7 @@ var Spec = source.Spec{
 	Class:   "org.apache.flume.source.SyslogUDPSource",
 	Summary: "Take syslog messages from a UDP port.",
 	Manual:  component.Manual(text),
-	Target:  listen.Target("host"),
+	Target:  listen.Target("host", 5140),
 	New:     func() source.Options { return new(Options) },
 }
 
