@@ -217,6 +217,7 @@ func (a *Access) await(ctx context.Context, path string, options Located, open O
 			err = errors.Join(ctx.Err(), dir.Close())
 		}
 		if err == nil {
+			crashPoint("take-over: locked")
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			a.heir, a.heirs, err = a.openIn(ctx, dir, options, open)
@@ -225,6 +226,7 @@ func (a *Access) await(ctx context.Context, path string, options Located, open O
 			a.cancel(err)
 			return
 		}
+		crashPoint("take-over: open")
 		a.watch(a.heir)
 	})
 }

@@ -35,9 +35,11 @@ func (c *Queue) commitPuts() {
 			q.finish(err)
 		}
 		if err == nil {
+			crashPoint("put: recorded")
 			for _, q := range group {
 				q.finish(nil)
 			}
+			crashPoint("put: done")
 		}
 		clear(group)
 	}
@@ -95,11 +97,13 @@ func (c *Queue) commit(group []*put) (refused []*put, err error) {
 		}
 	}
 	m.totals = before.plus(m.weight)
+	crashPoint("put: has room")
 	var seq uint64
 	err = c.use(true, func(s Store) (err error) {
 		seq, err = s.Append(c.ctx, m.batch.Encoded(), m.totals)
 		return err
 	})
+	crashPoint("put: appended")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.reserved = c.reserved.minus(m.weight)

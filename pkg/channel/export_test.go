@@ -12,3 +12,7 @@ func (s *Spill) Settle() {
 		s.mu.Lock()
 	}
 }
+
+// OnCrashPoint sets what is called at each point where a crash leaves something to
+// be put in order.
+func OnCrashPoint(f func(name string)) { crashPoint = f }

@@ -31,7 +31,12 @@ const (
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(victimDir); dir != "" {
-		if err := victim(dir, os.Getenv(victimRound)); err != nil {
+		work := victim
+		if point := os.Getenv(victimPoint); point != "" {
+			killAt(point, os.Getenv(victimPass))
+			work = pointVictim(point)
+		}
+		if err := work(dir, os.Getenv(victimRound)); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -115,7 +120,11 @@ type account struct {
 	again                 []string // delivered after their commit
 }
 
-func (a *account) hear(from io.Reader) (opened string) {
+func newAccount() *account {
+	return &account{put: map[string]bool{}, taken: map[string]bool{}, committed: map[string]bool{}}
+}
+
+func (a *account) hear(from io.Reader) {
 	lines := bufio.NewScanner(from)
 	for lines.Scan() {
 		what, id, ok := strings.Cut(lines.Text(), " ")
@@ -123,8 +132,6 @@ func (a *account) hear(from io.Reader) (opened string) {
 			continue
 		}
 		switch what {
-		case "open":
-			opened = id
 		case "put":
 			a.put[id] = true
 		case "take":
@@ -136,7 +143,56 @@ func (a *account) hear(from io.Reader) (opened string) {
 			a.committed[id] = true
 		}
 	}
-	return opened
+}
+
+// settle holds what the victims said to what is left.
+func (a *account) settle(t *testing.T, dir string) {
+	t.Helper()
+	c, _ := open(t, dir, limits)
+	held, left := c.Len(), make(map[string]bool)
+	taker := c.Taker()
+	taker.Last()
+	lastOf := make(map[string]int)
+	for {
+		take, err := taker.Take(t.Context())
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for e := range take.Batch().All() {
+			id, _, _ := strings.Cut(string(e.Body), " ")
+			if a.committed[id] {
+				a.again = append(a.again, id)
+			}
+			left[id] = true
+			dot := strings.LastIndexByte(id, '.')
+			n, _ := strconv.Atoi(id[dot+1:])
+			if last, ok := lastOf[id[:dot]]; ok && n <= last {
+				t.Errorf("%s came after %d", id, last)
+			}
+			lastOf[id[:dot]] = n
+		}
+		commit(t, take)
+	}
+	t.Logf("%d events put, %d committed by takers, %d left", len(a.put), len(a.committed), len(left))
+	if len(left) != held {
+		t.Errorf("%d events were left; it said it held %d", len(left), held)
+	}
+	if len(a.again) > 0 {
+		t.Errorf("%d events were delivered after their take was committed: %.3q", len(a.again), a.again)
+	}
+	lost := 0
+	for id := range a.put {
+		if !a.taken[id] && !left[id] {
+			lost++
+			t.Logf("lost: %s", id)
+		}
+	}
+	if lost > 0 || len(a.put) == 0 {
+		t.Errorf("%d of %d events that were put are lost", lost, len(a.put))
+	}
 }
 
 func TestKilledProcessLosesNothing(t *testing.T) {
@@ -145,7 +201,7 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 		rounds = 3
 	}
 	dir := t.TempDir()
-	heard := &account{put: map[string]bool{}, taken: map[string]bool{}, committed: map[string]bool{}}
+	heard := newAccount()
 	for round := range rounds {
 		process := exec.Command(os.Args[0])
 		process.Env = append(os.Environ(), victimDir+"="+dir, victimRound+"="+strconv.Itoa(round))
@@ -165,50 +221,5 @@ func TestKilledProcessLosesNothing(t *testing.T) {
 		heard.hear(lines)
 		process.Wait()
 	}
-
-	c, _ := open(t, dir, limits)
-	held, left := c.Len(), make(map[string]bool)
-	taker := c.Taker()
-	taker.Last()
-	lastOf := make(map[string]int)
-	for {
-		take, err := taker.Take(t.Context())
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		for e := range take.Batch().All() {
-			id, _, _ := strings.Cut(string(e.Body), " ")
-			if heard.committed[id] {
-				heard.again = append(heard.again, id)
-			}
-			left[id] = true
-			dot := strings.LastIndexByte(id, '.')
-			n, _ := strconv.Atoi(id[dot+1:])
-			if last, ok := lastOf[id[:dot]]; ok && n <= last {
-				t.Errorf("%s came after %d", id, last)
-			}
-			lastOf[id[:dot]] = n
-		}
-		commit(t, take)
-	}
-	t.Logf("%d events put, %d committed by takers, %d left", len(heard.put), len(heard.committed), len(left))
-	if len(left) != held {
-		t.Errorf("%d events were left; it said it held %d", len(left), held)
-	}
-	if len(heard.again) > 0 {
-		t.Errorf("%d events were delivered after their take was committed: %.3q", len(heard.again), heard.again)
-	}
-	lost := 0
-	for id := range heard.put {
-		if !heard.taken[id] && !left[id] {
-			lost++
-			t.Logf("lost: %s", id)
-		}
-	}
-	if lost > 0 || len(heard.put) == 0 {
-		t.Errorf("%d of %d events that were put are lost", lost, len(heard.put))
-	}
+	heard.settle(t, dir)
 }

@@ -106,9 +106,11 @@ func createLedger(path string, p *position) (*ledger, error) {
 	if err == nil {
 		err = file.Sync()
 	}
+	crashPoint("ledger: written")
 	if err == nil {
 		err = os.Rename(temp, path)
 	}
+	crashPoint("ledger: named")
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
 	}

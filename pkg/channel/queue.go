@@ -131,6 +131,7 @@ func openQueue(ctx context.Context, open OpenStore, conf Config, shared *monitor
 	}
 	err := c.openStore(ctx)
 	if err == nil {
+		crashPoint("open: store opened")
 		c.maxMessage = c.store.MaxMessage()
 		if most := c.limits.TransactionBytes; most > 0 {
 			c.maxMessage = min(c.maxMessage, most)
@@ -140,6 +141,7 @@ func openQueue(ctx context.Context, open OpenStore, conf Config, shared *monitor
 	if err != nil {
 		return nil, errors.Join(err, c.letGo())
 	}
+	crashPoint("open: recovered")
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	c.work.Go(c.commitPuts)
 	c.work.Go(c.loadBacklog)
@@ -264,6 +266,7 @@ func (c *Queue) Close() error {
 	c.mu.Unlock()
 	c.cancel()
 	c.work.Wait()
+	crashPoint("close: at rest")
 
 	var err error
 	if c.err == nil && c.store != nil {
@@ -280,8 +283,10 @@ func (c *Queue) letGo() error {
 	if c.ledger != nil {
 		err = c.ledger.close()
 		c.ledger = nil
+		crashPoint("close: ledger closed")
 	}
 	err = errors.Join(err, c.closeStore())
+	crashPoint("close: store closed")
 	if c.conf.Dir != nil {
 		err = errors.Join(err, c.conf.Dir.Close())
 	}

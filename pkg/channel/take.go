@@ -180,7 +180,9 @@ func (t *taken) Commit() error {
 		return ErrClosed
 	}
 	c.release(t.entry)
+	crashPoint("take: released")
 	c.record()
+	crashPoint("take: recorded")
 	c.admitWaiting()
 	if c.idle() || len(c.pos.open) == maxOpen-1 {
 		c.changed.Broadcast()

@@ -97,9 +97,11 @@ func (c *Queue) trim(ctx context.Context, s Store) error {
 	floor, beyond := c.pos.floor(), c.beyond
 	c.beyond = nil
 	c.mu.Unlock()
+	crashPoint("trim: begun")
 	if !c.syncLedger() {
 		return nil
 	}
+	crashPoint("trim: ledger synced")
 	if c.conf.Retain > 0 && (c.limits.Space == nil || c.limits.Space() == nil) {
 		kept, err := s.Since(ctx, time.Now().Add(-c.conf.Retain))
 		if err != nil {
@@ -112,6 +114,7 @@ func (c *Queue) trim(ctx context.Context, s Store) error {
 			return err
 		}
 		c.trimmed = floor
+		crashPoint("trim: trimmed")
 	}
 	remover, ok := s.(Remover)
 	if !ok || c.conf.Retain > 0 {
