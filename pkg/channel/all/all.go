@@ -9,6 +9,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/channel/kafka"
 	"github.com/flumekit/flumekit/pkg/channel/memory"
 	"github.com/flumekit/flumekit/pkg/channel/pseudotxnmemory"
+	"github.com/flumekit/flumekit/pkg/channel/spillablememory"
 	"github.com/flumekit/flumekit/pkg/component"
 )
 
@@ -16,6 +17,7 @@ import (
 var Catalog = component.Catalog[channel.Options]{
 	memory.Spec,
 	file.Spec,
+	spillablememory.Spec,
 	jdbc.Spec,
 	pseudotxnmemory.Spec,
 	kafka.Spec,
