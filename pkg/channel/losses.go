@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -27,10 +28,18 @@ func (d *Dir) Aside() string { return filepath.Join(d.path, "damaged") }
 
 func (d *Dir) losses() string { return filepath.Join(d.Aside(), "losses") }
 
-// noteLoss writes down what is lost.
+// noteLoss writes down what is lost, once: it is found again each time the store
+// is opened, until takers have passed it.
 func (d *Dir) noteLoss(gap Places, lost Totals) (err error) {
 	if err := os.MkdirAll(d.Aside(), 0o700); err != nil {
 		return err
+	}
+	noted, err := d.Losses()
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(noted, func(l Loss) bool { return l.First <= gap.First && gap.Last <= l.Last && l.Events >= lost.Events }) {
+		return nil
 	}
 	f, err := os.OpenFile(d.losses(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {

@@ -19,12 +19,28 @@ type bounds struct {
 func (b *bounds) empty() bool { return b.first > b.last }
 
 func findBounds(ctx context.Context, s Store) (b bounds, err error) {
-	if b.first, b.last, err = s.Bounds(ctx); err != nil || b.empty() {
+	if b.first, b.last, err = s.Bounds(ctx); err != nil {
 		return b, err
 	}
-	m, err := readOne(ctx, s, b.last)
-	b.totals, b.missing = m.Totals, s.Missing()
-	return b, err
+	for {
+		b.missing = s.Missing()
+		for n := len(b.missing); n > 0 && b.missing[n-1].Last >= b.last; n-- { // what is lost at the end is its end
+			b.last = b.missing[n-1].First - 1
+			b.missing = b.missing[:n-1]
+		}
+		if b.empty() {
+			return b, nil
+		}
+		m, err := readOne(ctx, s, b.last)
+		if err == nil {
+			b.totals, b.missing = m.Totals, slices.DeleteFunc(s.Missing(), func(p Places) bool { return p.First > b.last })
+			return b, nil
+		}
+		// Reading may be what finds the damage.
+		if !errors.Is(err, errMissing) || !slices.ContainsFunc(s.Missing(), func(p Places) bool { return p.Last >= b.last }) {
+			return b, err
+		}
+	}
 }
 
 // readOne returns the message that has the place at.
@@ -218,6 +234,9 @@ func (c *Queue) loseMiddle(ctx context.Context, gap Places) error {
 // lose notes a hole that was come upon while reading. c.mu is held.
 func (c *Queue) lose(h hole) {
 	if slices.ContainsFunc(c.holes, func(known hole) bool { return known.First <= h.First && h.Last <= known.Last }) {
+		return
+	}
+	if h.ahead == (Totals{}) { // places that were never given to messages
 		return
 	}
 	c.holes = append(c.holes, h)
