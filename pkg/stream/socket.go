@@ -229,7 +229,7 @@ func DialTake(ctx context.Context, addr, name string, once bool, bounds Bounds) 
 			a.breakOff()
 			stop()
 			t.conn.Close()
-			if err == nil || errors.Is(err, ErrClosed) {
+			if err == nil || r.ctx.Err() != nil || errors.Is(err, ErrClosed) {
 				return err
 			}
 			if t, err = dial(r.ctx); err != nil {
