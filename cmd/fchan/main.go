@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/flumekit/flumekit/pkg/channel/all"
+	"github.com/flumekit/flumekit/pkg/channel/jetstream"
+	"github.com/flumekit/flumekit/pkg/channel/leafnode"
 	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/stream"
 )
@@ -46,6 +48,7 @@ var commands = map[string]cli.Run{
 func main() { os.Exit(cli.Main("fchan", os.Args[1:], run)) }
 
 func run(ctx, stop context.Context, args []string) error {
+	ctx = jetstream.WithLeaf(ctx, leafnode.Start)
 	if len(args) > 0 {
 		if command, ok := commands[strings.ToLower(args[0])]; ok {
 			return command(ctx, stop, args)

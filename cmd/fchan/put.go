@@ -4,8 +4,9 @@
 //	fsrc stdin < /in/today.log | fchan put /var/spool/c1
 //	7 * * * *  journal-export | fchan put unix:/run/c1.sock
 //
-// ADDR is the directory of a file channel, or the socket of a channel that
-// listens. No channel needs to run in a directory: if no other process has it,
+// ADDR is the directory of a file channel, the socket of a channel that listens
+// (unix:PATH), a stream of a NATS cluster (nats://HOST:PORT/STREAM) or a Kafka topic
+// (kafka:HOST:PORT/TOPIC). No channel needs to run in a directory: if no other process has it,
 // this one opens it for as long as it needs. Then the properties of the file
 // channel are its own; else those of the process that has it hold.
 //
@@ -22,30 +23,16 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/embedded"
-	"github.com/flumekit/flumekit/pkg/channel/file"
 	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/component"
-	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/stream"
 )
 
 //go:embed put.go
 var putSource string
 
-// putCatalog has the one command, as if it were a channel: its options are those
-// with which a file channel is opened.
-var putCatalog = component.Catalog[*file.Options]{{
-	Name:    "put",
-	Summary: "Put standard input into a channel.",
-	Manual:  component.Manual(putSource),
-	Target:  component.Single("ADDR", "dir"),
-	New:     func() *file.Options { return new(file.Options) },
-}}
-
 func runPut(ctx, stop context.Context, args []string) error {
-	cmd, err := cli.Parse(program, putCatalog, args)
+	cmd, err := cli.Parse(program, at(args, fileCommand("put", "Put standard input into a channel.", putSource)), args)
 	if err != nil {
 		return err
 	}
@@ -67,21 +54,4 @@ func runPut(ctx, stop context.Context, args []string) error {
 	}
 	component.Notice(zerolog.Ctx(ctx)).Int64("committed", put).Msg("Events")
 	return errors.Join(err, access.Close())
-}
-
-// reach returns the access to the channel at the address that stands in dir.
-func reach(ctx context.Context, options *file.Options) (*channel.Access, error) {
-	dir, addr, err := channel.Address(options.Dir)
-	if err != nil {
-		return nil, fault.WithStatus(err, fault.Usage)
-	}
-	if addr != "" {
-		return channel.Dial(ctx, addr), nil
-	}
-	options.Dir = dir
-	access, err := channel.Enter(ctx, options, embedded.Open)
-	if err == nil {
-		tuneMemory(ctx, options, access)
-	}
-	return access, err
 }

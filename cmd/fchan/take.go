@@ -45,14 +45,6 @@ import (
 //go:embed take.go
 var takeSource string
 
-var takeCatalog = component.Catalog[*file.Options]{{
-	Name:    "take",
-	Summary: "Take events out of a channel to standard output.",
-	Manual:  component.Manual(takeSource),
-	Target:  component.Single("ADDR", "dir"),
-	New:     func() *file.Options { return new(file.Options) },
-}}
-
 // takeOptions are the process's, not the channel's.
 type takeOptions struct {
 	Once  bool    `name:"once" help:"End when the channel is empty."`
@@ -62,7 +54,7 @@ type takeOptions struct {
 func runTake(ctx, stop context.Context, args []string) error {
 	var taking takeOptions
 	var out stream.Output
-	cmd, err := cli.Parse(program, takeCatalog, args,
+	cmd, err := cli.Parse(program, at(args, fileCommand("take", "Take events out of a channel to standard output.", takeSource)), args,
 		cli.Group{Title: "Taking", Options: &taking, Command: true},
 		cli.Group{Title: "Where events go", Options: &out, Command: true})
 	if err != nil {
@@ -70,7 +62,11 @@ func runTake(ctx, stop context.Context, args []string) error {
 	}
 	ctx, stop = cmd.Contexts(ctx, stop)
 	if !taking.Since.IsZero() {
-		return takeAgain(ctx, stop, cmd.Options, taking.Since.Time, out)
+		local, err := besideFile(cmd.Options)
+		if err != nil {
+			return err
+		}
+		return takeAgain(ctx, stop, local, taking.Since.Time, out)
 	}
 	access, err := reach(ctx, cmd.Options)
 	if err != nil {

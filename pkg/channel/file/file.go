@@ -89,7 +89,13 @@ type Options struct {
 	UseFastReplay            option.Bool   `name:"use-fast-replay" default:"false" notice:"nothing is replayed when the channel is opened"`
 
 	Encryption Encryption `embed:"" prefix:"encryption." group:"Encryption"`
+
+	visitor bool // see Visitor
 }
+
+// Visitor returns the options of one who opens the channel for a moment, and does
+// not run it: what is retained is up to the one who runs it.
+func Visitor() *Options { return &Options{visitor: true} }
 
 // Validate checks what the values alone can tell.
 //
@@ -173,24 +179,13 @@ func (o *Options) Open(ctx context.Context, open channel.OpenStore) (channel.Cha
 
 // OpenIn implements channel.Located.
 func (o *Options) OpenIn(ctx context.Context, dir *channel.Dir, open channel.OpenStore) (channel.Channel, error) {
-	warnOfFlume(ctx, dir.Path())
-	conf := channel.Config{
-		Limits:    o.limits(dir.Path()),
-		Dir:       dir,
-		MayLose:   !bool(o.FsyncPerTransaction),
-		TrimBytes: 64 << 20,
-		Retain:    o.Retain.Duration(),
+	err := o.agreeOnRetain(dir.Path())
+	var conf channel.Config
+	if err == nil {
+		conf, err = o.Config(ctx, dir)
 	}
-	if o.OnDamage == "quarantine" {
-		conf.Store.Aside = dir.Aside()
-	}
-	keys, err := o.Encryption.Open()
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
-	}
-	conf.Store.Keys = keys
-	if !o.FsyncPerTransaction {
-		conf.Store.SyncInterval = o.FsyncInterval.Duration()
 	}
 	return channel.OpenQueue(ctx, open, conf)
 }

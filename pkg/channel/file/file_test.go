@@ -166,3 +166,53 @@ func TestValidate(t *testing.T) {
 		})
 	}
 }
+
+// TestVisitorsRetainToo has one who does not run the channel open it: what its
+// owner wants retained stays.
+func TestVisitorsRetainToo(t *testing.T) {
+	o := options(t.TempDir())
+	o.Retain = option.Seconds(time.Hour)
+	c := open(t, o)
+	var b event.Batch
+	b.Append(event.Event{Body: []byte("a")})
+	done := make(chan error, 1)
+	c.Putter().Put(&b, true, func(err error) { done <- err })
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := take(t, c, 1); err != nil {
+		t.Fatal(err)
+	}
+	shut := func(c channel.Channel) {
+		t.Helper()
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shut(c)
+	retained := func(o *file.Options) (n int) {
+		t.Helper()
+		c := open(t, o)
+		defer shut(c)
+		for _, err := range c.(channel.Browser).Browse(t.Context(), channel.Span{Since: time.Now().Add(-time.Hour)}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		return n
+	}
+	visitor := file.Visitor()
+	visitor.Dir, visitor.Capacity, visitor.TransactionCapacity, visitor.FsyncPerTransaction = o.Dir, 10, 10, true
+	for range 2 {
+		if got := retained(visitor); got != 1 {
+			t.Errorf("a visitor finds %d retained batches; want 1", got)
+		}
+	}
+	shut(open(t, options(o.Dir)))
+	visitor.Retain = 0
+	shut(open(t, visitor))
+	if visitor.Retain != 0 {
+		t.Errorf("after an owner that retains nothing a visitor retains for %v", visitor.Retain)
+	}
+}

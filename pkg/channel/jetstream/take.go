@@ -53,6 +53,12 @@ func (t *takes) taker() *taker {
 	return &taker{takes: t}
 }
 
+// mostCommits is how many commits of a taker may be under way.
+const mostCommits = 64
+
+// MostCommits implements channel.Distant.
+func (k *taker) MostCommits() int { return mostCommits }
+
 // Last implements channel.Taker.
 func (k *taker) Last() {
 	k.takes.mu.Lock()
