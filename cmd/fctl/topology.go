@@ -14,6 +14,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/interceptor"
 	"github.com/flumekit/flumekit/pkg/selector"
 	"github.com/flumekit/flumekit/pkg/sink"
+	"github.com/flumekit/flumekit/pkg/sinkgroup"
 	"github.com/flumekit/flumekit/pkg/source"
 
 	channels "github.com/flumekit/flumekit/pkg/channel/all"
@@ -59,17 +60,14 @@ func checkAgent(a *flumeconf.Agent) problems {
 				c.checkChannel(&p, spec.New())
 			}
 		case flumeconf.Sink:
-			if spec, ok := find(c, sinks.For(p.Component.Type), p.Component); ok {
-				c.checkSink(&p, spec.New())
-			}
+			c.checkSink(&p)
 		case flumeconf.Source:
 			if spec, ok := find(c, sources.For(p.Component.Type), p.Component); ok {
 				c.checkSource(&p, spec)
 			}
+		case flumeconf.SinkGroup:
+			c.checkGroup(&p)
 		}
-	}
-	for _, g := range a.SinkGroups {
-		c.checkGroup(g)
 	}
 	return c.problems
 }
@@ -114,8 +112,12 @@ func (c *checker) checkChannel(p *agent.Process, options channel.Options) {
 	}
 }
 
-func (c *checker) checkSink(p *agent.Process, options sink.Options) {
-	if c.decode(p, options) {
+func (c *checker) checkSink(p *agent.Process) {
+	spec, ok := find(c, sinks.For(p.Component.Type), p.Component)
+	if !ok {
+		return
+	}
+	if options := spec.New(); c.decode(p, options) {
 		c.checkBatch(p.Component, options, p.Component.Channel)
 	}
 }
@@ -207,19 +209,31 @@ func (c *checker) checkBatch(of *flumeconf.Component, options any, channel strin
 // batchKey returns the property of a component that sets its batch size.
 func batchKey(of *flumeconf.Component) string {
 	for _, p := range of.Properties {
-		if strings.HasSuffix(strings.ToLower(p.Key), "batchsize") {
+		if strings.HasSuffix(strings.ToLower(strings.ReplaceAll(p.Key, "-", "")), "batchsize") {
 			return p.Key
 		}
 	}
 	return "batchSize"
 }
 
-// checkGroup checks a sink group: of the sink processors there is the one that
-// each sink has by itself.
-func (c *checker) checkGroup(of *flumeconf.Component) {
-	if !strings.EqualFold(of.Type, "default") && !strings.EqualFold(of.Type, "org.apache.flume.sink.DefaultSinkProcessor") {
-		err := fault.Hint(fmt.Errorf("unknown sink processor type %q", of.Type), "the sink processor types are default")
+// checkGroup checks a sink group and the sinks in it.
+func (c *checker) checkGroup(p *agent.Process) {
+	of := p.Component
+	for i := range p.Members {
+		c.checkSink(&p.Members[i])
+	}
+	spec, err := sinkgroup.Catalog.Find("sink processor", of.Type)
+	if err != nil {
 		c.wrong(err, of.Where("processor.type"))
+		return
+	}
+	options := spec.New().(sinkgroup.Options)
+	if !c.decode(p, options) {
+		return
+	}
+	for _, err := range options.Warnings() {
+		key, _, _ := strings.Cut(err.Error(), " ")
+		c.problems = append(c.problems, problem{severity: flumeconf.Warning, err: fault.At(err, of.Where(key)), told: true})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/interceptor"
 	"github.com/flumekit/flumekit/pkg/selector"
 	"github.com/flumekit/flumekit/pkg/serializer"
+	"github.com/flumekit/flumekit/pkg/sinkgroup"
 
 	channels "github.com/flumekit/flumekit/pkg/channel/all"
 	sinks "github.com/flumekit/flumekit/pkg/sink/all"
@@ -26,6 +27,7 @@ func (typesCommand) Run(context.Context, context.Context) error {
 	writeTypes(w, "source", sources.Catalog)
 	writeTypes(w, "channel", channels.Catalog)
 	writeTypes(w, "sink", sinks.Catalog)
+	writeTypes(w, "processor", sinkgroup.Catalog)
 	writeTypes(w, "interceptor", interceptor.Catalog)
 	writeTypes(w, "selector", selector.Catalog)
 	writeTypes(w, "serializer", serializer.Catalog)

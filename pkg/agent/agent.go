@@ -1,5 +1,5 @@
-// Package agent runs a topology: one process for each channel, sink and source
-// of an agent, joined by Unix sockets.
+// Package agent runs a topology: one process for each channel, sink or sink group
+// and source of an agent, joined by Unix sockets.
 //
 // NewPlan says which processes those are and how they are called; Run starts
 // them, keeps them running and ends them:
@@ -113,7 +113,7 @@ func newSupervisor(ctx context.Context, plan *Plan, opt Options) (*supervisor, e
 		switch p.Component.Kind {
 		case flumeconf.Channel:
 			s.channels = append(s.channels, c)
-		case flumeconf.Sink:
+		case flumeconf.Sink, flumeconf.SinkGroup:
 			s.sinks = append(s.sinks, c)
 		case flumeconf.Source:
 			s.sources = append(s.sources, c)

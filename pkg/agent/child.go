@@ -63,6 +63,9 @@ func newChild(p Process, path string, stdout, logs io.Writer, log zerolog.Logger
 // title returns the component as Flume's log calls it: "Source r1".
 func (c *child) title() string {
 	kind := string(c.Component.Kind)
+	if c.Component.Kind == flumeconf.SinkGroup {
+		kind = string(flumeconf.Sink)
+	}
 	return strings.ToUpper(kind[:1]) + kind[1:] + " " + c.Component.Name
 }
 

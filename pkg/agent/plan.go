@@ -3,7 +3,9 @@ package agent
 import (
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/flumekit/flumekit/pkg/flumeconf"
 )
@@ -16,6 +18,8 @@ type Plan struct {
 
 // Process is the process of one component, and how it is called.
 type Process struct {
+	// Component is the component. A sink group's has the properties of its
+	// sinks too: "sinks.k1.port" is the port of k1.
 	Component *flumeconf.Component
 	Program   string // fchan, fsink or fsrc
 
@@ -30,6 +34,10 @@ type Process struct {
 	// a sink or a source is joined to.
 	Socket string
 	Peers  []string
+
+	// Members are the processes that the sinks of a sink group would be by
+	// themselves.
+	Members []Process
 
 	Traits
 }
@@ -46,9 +54,10 @@ type Traits struct {
 
 // programs are what runs a component of each kind.
 var programs = map[flumeconf.Kind]string{
-	flumeconf.Channel: "fchan",
-	flumeconf.Sink:    "fsink",
-	flumeconf.Source:  "fsrc",
+	flumeconf.Channel:   "fchan",
+	flumeconf.Sink:      "fsink",
+	flumeconf.SinkGroup: "fsink",
+	flumeconf.Source:    "fsrc",
 }
 
 // NewPlan returns the processes of a topology whose sockets are in dir.
@@ -65,10 +74,24 @@ func NewPlan(a *flumeconf.Agent, dir string, traits func(*flumeconf.Component) T
 		plan.Processes = append(plan.Processes, p)
 		sockets[c.Name] = p.Socket
 	}
+	members := make(map[string][]Process) // by group
 	for _, c := range a.Sinks {
 		p := newProcess(c)
 		p.Peers = []string{sockets[c.Channel]}
 		p.Links = []string{"--channel", "unix:" + p.Peers[0]}
+		if g := groupOf(a, c); g != nil {
+			members[g.Name] = append(members[g.Name], p)
+			continue
+		}
+		plan.Processes = append(plan.Processes, p)
+	}
+	for _, c := range a.SinkGroups {
+		if len(members[c.Name]) == 0 {
+			continue // that has been reported
+		}
+		first := members[c.Name][0]
+		p := newProcess(withSinks(c, members[c.Name]))
+		p.Peers, p.Links, p.Members = first.Peers, first.Links, members[c.Name]
 		plan.Processes = append(plan.Processes, p)
 	}
 	for _, c := range a.Sources {
@@ -80,6 +103,42 @@ func NewPlan(a *flumeconf.Agent, dir string, traits func(*flumeconf.Component) T
 		plan.Processes = append(plan.Processes, p)
 	}
 	return plan
+}
+
+// groupOf returns the sink group that sink is in, nil if there is none.
+func groupOf(a *flumeconf.Agent, sink *flumeconf.Component) *flumeconf.Component {
+	for _, g := range a.SinkGroups {
+		if slices.Contains(g.Sinks, sink.Name) {
+			return g
+		}
+	}
+	return nil
+}
+
+// withSinks returns the sink group g with the properties of its sinks. Their
+// names are those that are in the group, whatever else stands in the list.
+func withSinks(g *flumeconf.Component, sinks []Process) *flumeconf.Component {
+	whole := *g
+	list, ok := g.Lookup("sinks")
+	if !ok {
+		list, _ = g.Lookup("processor.sinks")
+	}
+	whole.Properties = []flumeconf.Property{{Key: "sinks", Value: strings.Join(g.Sinks, " "), Pos: list.Pos}}
+	for _, property := range g.Properties {
+		if property.Key != "sinks" && property.Key != "processor.sinks" {
+			whole.Properties = append(whole.Properties, property)
+		}
+	}
+	for _, p := range sinks {
+		prefix := "sinks." + p.Component.Name + "."
+		whole.Properties = append(whole.Properties,
+			flumeconf.Property{Key: prefix + "type", Value: p.Component.Type, Pos: p.Component.Pos})
+		for _, property := range p.Properties {
+			property.Key = prefix + property.Key
+			whole.Properties = append(whole.Properties, property)
+		}
+	}
+	return &whole
 }
 
 // properties returns those of c that its process gets: all but what it is joined

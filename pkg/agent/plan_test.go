@@ -69,6 +69,63 @@ func TestNewPlan(t *testing.T) {
 	}
 }
 
+// grouped is two sinks in a group, and one that is in none.
+const grouped = `
+a1.channels = c1
+a1.sources = r1
+a1.sinks = k1 k2 k3
+a1.sinkgroups = g1
+a1.channels.c1.type = memory
+a1.sources.r1.type = seq
+a1.sources.r1.channels = c1
+a1.sinks.k1.type = avro
+a1.sinks.k1.hostname = one
+a1.sinks.k1.channel = c1
+a1.sinks.k2.type = logger
+a1.sinks.k2.channel = c1
+a1.sinks.k3.type = null
+a1.sinks.k3.channel = c1
+a1.sinkgroups.g1.sinks = k2 k1 k2
+a1.sinkgroups.g1.processor.type = failover
+a1.sinkgroups.g1.processor.priority.k1 = 1
+`
+
+func TestNewPlanOfASinkGroup(t *testing.T) {
+	plan := NewPlan(parseAgent(t, grouped), "/run/x", traits)
+	var got []string
+	for _, p := range plan.Processes {
+		if p.Program == "fsink" {
+			got = append(got, strings.Join(p.args("/dev/fd/3")[:7], " "))
+		}
+	}
+	want := []string{
+		"null --name k3 --properties /dev/fd/3 --channel unix:/run/x/c1.sock",
+		"failover --name g1 --properties /dev/fd/3 --channel unix:/run/x/c1.sock",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+
+	group := plan.Processes[2]
+	got = nil
+	for _, p := range group.Properties {
+		got = append(got, group.Component.Where(p.Key)+" = "+p.Value)
+	}
+	want = []string{
+		"flume.conf:16: a1.sinkgroups.g1.sinks = k2 k1",
+		"flume.conf:18: a1.sinkgroups.g1.processor.priority.k1 = 1",
+		"flume.conf:9: a1.sinks.k1.type = avro",
+		"flume.conf:10: a1.sinks.k1.hostname = one",
+		"flume.conf:12: a1.sinks.k2.type = logger",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if got := group.Component.Where("type"); got != "flume.conf:17: a1.sinkgroups.g1.processor.type" {
+		t.Errorf("the type is at %s", got)
+	}
+}
+
 func TestNewRunDir(t *testing.T) {
 	t.Run("says so when the path is too long for sockets", func(t *testing.T) {
 		long := filepath.Join(t.TempDir(), strings.Repeat("x", 100))

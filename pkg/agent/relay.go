@@ -134,21 +134,37 @@ func (r *relay) fullPlace(place string) string {
 // culprit returns the property that an error speaks of: the last that stands
 // there with its value, or the first that is named, or else the type.
 func (r *relay) culprit(text string) string {
+	below, text := r.member(text)
 	key, at := "type", -1
 	for _, p := range r.component.Properties {
+		name, ok := strings.CutPrefix(p.Key, below)
+		if !ok {
+			continue
+		}
 		for _, value := range []string{p.Value, strconv.Quote(p.Value)} {
-			if i := strings.LastIndex(text, p.Key+" "+value); i > at {
-				key, at = p.Key, i
+			if i := strings.LastIndex(text, name+" "+value); i > at {
+				key, at = name, i
 			}
 		}
 	}
 	if at >= 0 {
-		return key
+		return below + key
 	}
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" ,:;()\"'", r) }) {
-		if _, ok := r.component.Lookup(word); ok {
-			return word
+		if _, ok := r.component.Lookup(below + word); ok {
+			return below + word
 		}
 	}
-	return key
+	return below + key
+}
+
+// member returns what the properties of the sink of a group begin with that an
+// error speaks of, and what it says of that sink.
+func (r *relay) member(text string) (below, rest string) {
+	if words, ok := strings.CutPrefix(text, "sink "); ok {
+		if name, rest, ok := strings.Cut(words, ": "); ok && slices.Contains(r.component.Sinks, name) {
+			return "sinks." + name + ".", rest
+		}
+	}
+	return "", text
 }

@@ -17,7 +17,7 @@ func WriteShell(w io.Writer, a *flumeconf.Agent, traits func(*flumeconf.Componen
 	buf := bufio.NewWriter(w)
 	fmt.Fprintf(buf, "#!/bin/sh\n# agent %s: %s\n", comment(a.Name), Size(a))
 	plan := NewPlan(a, shellDir, traits)
-	if isChain(a) {
+	if isChain(a, plan) {
 		writePipeline(buf, plan)
 	} else {
 		writeBackground(buf, plan)
@@ -33,12 +33,17 @@ func Size(a *flumeconf.Agent) string {
 		}
 		return fmt.Sprintf("%d %ss", n, noun)
 	}
-	return count(len(a.Sources), "source") + ", " + count(len(a.Channels), "channel") + ", " + count(len(a.Sinks), "sink")
+	size := count(len(a.Sources), "source") + ", " + count(len(a.Channels), "channel") + ", " + count(len(a.Sinks), "sink")
+	if len(a.SinkGroups) > 0 {
+		size += ", " + count(len(a.SinkGroups), "sink group")
+	}
+	return size
 }
 
-// isChain reports whether a is what a pipeline is: one way from one source.
-func isChain(a *flumeconf.Agent) bool {
-	if len(a.Sources) != 1 || len(a.Channels) != 1 || len(a.Sinks) != 1 {
+// isChain reports whether a is what a pipeline is: one way from one source, to one
+// sink or group of sinks.
+func isChain(a *flumeconf.Agent, plan *Plan) bool {
+	if len(a.Sources) != 1 || len(a.Channels) != 1 || len(plan.Processes) != 3 {
 		return false
 	}
 	for _, p := range a.Sources[0].Properties {
@@ -77,12 +82,14 @@ trap 'exit 0' HUP INT TERM
 `)
 	for i := range plan.Processes {
 		p := &plan.Processes[i]
-		group := string(p.Component.Kind) + "s"
-		if p.Component.Kind == flumeconf.Channel {
+		group := "sinks"
+		switch {
+		case p.Component.Kind == flumeconf.Source:
+			group = "sources"
+		case p.Forgets:
+			group = "memory"
+		case p.Component.Kind == flumeconf.Channel:
 			group = "durable"
-			if p.Forgets {
-				group = "memory"
-			}
 		}
 		links := make([]string, len(p.Links))
 		for i, link := range p.Links {
@@ -100,7 +107,11 @@ trap 'exit 0' HUP INT TERM
 // comment returns the line that says what p is and where it stands.
 func (p *Process) comment() string {
 	c := p.Component
-	return fmt.Sprintf("# %s %s, %s", c.Kind, comment(c.Name), comment(c.Pos.String()))
+	kind := string(c.Kind)
+	if c.Kind == flumeconf.SinkGroup {
+		kind = "sink group"
+	}
+	return fmt.Sprintf("# %s %s, %s", kind, comment(c.Name), comment(c.Pos.String()))
 }
 
 // comment makes text safe in a comment: nothing ends the line.

@@ -1,5 +1,7 @@
 package flumeconf
 
+import "strings"
+
 // Kind is what a component is.
 type Kind string
 
@@ -52,8 +54,18 @@ type Component struct {
 	Sinks    []string // of a sink group: its members
 }
 
-// Key returns the full name of c's property: "port" is "a1.sources.r1.port".
+// Key returns the full name of c's property: "port" is "a1.sources.r1.port". To
+// a sink group, "sinks.k1.port" is the property of its sink, "a1.sinks.k1.port".
+// Its "type" is "a1.sinkgroups.g1.processor.type".
 func (c *Component) Key(property string) string {
+	if c.Kind == SinkGroup {
+		switch {
+		case strings.HasPrefix(property, "sinks."):
+			return c.Agent + "." + property
+		case property == "type":
+			property = "processor.type"
+		}
+	}
 	return c.Agent + "." + c.Kind.Group() + "." + c.Name + "." + property
 }
 

@@ -70,8 +70,15 @@ func (r *reader) joinSink(c *Component) {
 func (r *reader) joinGroup(c *Component, claimed map[string]*Component) {
 	// Flume: this list is divided at each space, others at any white space;
 	// here all lists are read alike.
-	list, _ := c.Lookup("sinks")
-	names := r.names(list, c.Key("sinks"), r.isListed(Sink))
+	list, ok := c.Lookup("sinks")
+	if !ok {
+		// Flume: the guide calls it so for load_balance; the code does not
+		// know it.
+		if list, ok = c.Lookup("processor.sinks"); !ok {
+			list.Key = "sinks"
+		}
+	}
+	names := r.names(list, c.Key(list.Key), r.isListed(Sink))
 	if len(names) == 0 {
 		// Flume: without the list, the whole agent ends with a
 		// NullPointerException.
@@ -83,17 +90,35 @@ func (r *reader) joinGroup(c *Component, claimed map[string]*Component) {
 		}
 		if other, ok := claimed[name]; ok {
 			// Flume: which of the groups gets the sink depends on a hash.
-			r.report(Error, list.Pos, c.Key("sinks"), fmt.Errorf("sink %s is in the group %s already", name, other.Name),
+			r.report(Error, list.Pos, c.Key(list.Key), fmt.Errorf("sink %s is in the group %s already", name, other.Name),
 				"take it out here, or at %s", other.Where("sinks"))
 			continue
 		}
 		claimed[name] = c
 		c.Sinks = append(c.Sinks, name)
 	}
-	if len(names) > 1 && strings.EqualFold(c.Type, "default") {
-		r.report(Error, c.Pos, c.Key("processor.type"),
-			fmt.Errorf("the default processor is for one sink, and group %s has %d", c.Name, len(names)),
-			"write %s = failover, or load_balance", c.Key("processor.type"))
+	r.oneChannel(c)
+}
+
+// oneChannel reports sinks of the group c that take from different channels.
+//
+// Flume: each takes from its own, when its turn comes: what is in the channel of
+// a sink that another one is preferred to stays there. That is hardly meant, and
+// here a group is one sink of one channel.
+func (r *reader) oneChannel(c *Component) {
+	var first *Component
+	for _, name := range c.Sinks {
+		i := slices.IndexFunc(r.agent.Sinks, func(s *Component) bool { return s.Name == name })
+		s := r.agent.Sinks[i]
+		switch channel, _ := s.Lookup("channel"); {
+		case s.Channel == "": // that has been reported
+		case first == nil:
+			first = s
+		case s.Channel != first.Channel:
+			r.report(Error, channel.Pos, s.Key("channel"),
+				fmt.Errorf("sink %s takes from %s, and %s of the same group %s from %s", s.Name, s.Channel, first.Name, c.Name, first.Channel),
+				"the sinks of a group have one channel; make a group for each")
+		}
 	}
 }
 

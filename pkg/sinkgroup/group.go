@@ -45,7 +45,7 @@ func (m *Members) open(ctx context.Context, penalty, opening time.Duration) (*gr
 	}
 	for _, each := range g.members {
 		if each.sink == nil {
-			g.log.Error().Err(each.cause).Msgf("Sink %s cannot be opened. The group works without it, and tries again.", each.name)
+			g.log.Error().Err(each.cause).Msgf("Sink %s cannot be opened, the group works without it and tries again", each.name)
 		}
 	}
 	return g, nil

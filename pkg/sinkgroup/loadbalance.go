@@ -107,7 +107,7 @@ func (l *LoadBalance) Open(ctx context.Context) (sink.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.failed, g.none = "Sink %s failed. Attempting next sink if available.", "all configured sinks have failed"
+	g.failed, g.none = "Sink %s failed. Attempting next sink if available", "all configured sinks have failed"
 	next := 0
 	g.order = func(now time.Time) []*member {
 		able := rested(g.members, now)

@@ -20,6 +20,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/selector"
 	"github.com/flumekit/flumekit/pkg/serializer"
 	sinks "github.com/flumekit/flumekit/pkg/sink/all"
+	"github.com/flumekit/flumekit/pkg/sinkgroup"
 	sources "github.com/flumekit/flumekit/pkg/source/all"
 )
 
@@ -70,6 +71,7 @@ func pages() (map[string][]byte, error) {
 		add(all, cli.Program{Name: "fsrc", Kind: "source"}, sources.Catalog),
 		add(all, cli.Program{Name: "fchan", Kind: "channel"}, channels.Catalog),
 		add(all, cli.Program{Name: "fsink", Kind: "sink"}, sinks.Catalog),
+		add(all, cli.Program{Name: "fsink", Kind: "sink processor"}, sinkgroup.Catalog),
 		add(all, cli.Program{Kind: "interceptor"}, interceptor.Catalog),
 		add(all, cli.Program{Kind: "channel selector"}, selector.Catalog),
 		add(all, cli.Program{Kind: "event serializer"}, serializer.Catalog),
