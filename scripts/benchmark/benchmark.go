@@ -53,6 +53,7 @@ type settings struct {
 	bin     string
 	dir     string
 	profile string
+	backlog int64
 	flows   []flow
 }
 
@@ -112,6 +113,7 @@ func parse(args []string) (settings, error) {
 	flags.StringVar(&set.bin, "bin", "bin", "directory of the commands")
 	flags.StringVar(&set.dir, "dir", scratch(), "`directory` for input, output and stores; its file system is what is measured")
 	flags.StringVar(&set.profile, "cpuprofile", "", "record each process with perf; write profiles and lists of the hottest functions to this `directory`")
+	flags.Int64Var(&set.backlog, "backlog", 256e6, "start a channel with so many `bytes` held")
 	all := flows()
 	for {
 		if err := flags.Parse(args); err != nil {

@@ -47,7 +47,7 @@ func flows() []flow {
 	for _, clients := range []int{1, 10, 100} {
 		all = append(all, clientsFile(clients))
 	}
-	return append(all, agentStart(), idle())
+	return append(all, drain(), agentStart(), backlogStart(), idle())
 }
 
 // What an acknowledgement stands for in the flows. A file channel says itself

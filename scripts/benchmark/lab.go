@@ -19,6 +19,7 @@ type lab struct {
 	strace  string // the program, "" if there is none
 	perf    string
 	profile string // directory, "" if not wanted
+	backlog int64  // bytes
 	trials  int
 }
 
@@ -33,7 +34,7 @@ func openLab(set settings) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{bin: set.bin, dir: dir, profile: set.profile}
+	l := &lab{bin: set.bin, dir: dir, profile: set.profile, backlog: set.backlog}
 	l.strace, _ = exec.LookPath("strace")
 	if set.profile != "" {
 		if l.perf, err = exec.LookPath("perf"); err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // bound is how long a trial may take before it has failed.
-const bound = 3 * time.Minute
+const bound = 10 * time.Minute
 
 // trial is one run of a flow: its processes, its directory, and what it found.
 type trial struct {
