@@ -57,6 +57,7 @@ type book struct {
 	writers map[string]*account
 	order   []string // in which they are shown
 	damaged []string // events that came out other than they went in
+	cut     int      // lines of which their sender was killed before it had sent all
 }
 
 // account reads the notes of writers and readers.
@@ -171,6 +172,9 @@ func (b *book) print(out io.Writer, t *torture, took time.Duration) error {
 		t.problems = append(t.problems, "an event came out other than it went in: "+what)
 	}
 	fmt.Fprintf(&page, "put again: by writers, after doubt whether it was acknowledged; came again: by channels, after a reader or a channel was killed\n")
+	if b.cut > 0 {
+		fmt.Fprintf(&page, "%d lines were not sent whole when their sender was killed, and not acknowledged\n", b.cut)
+	}
 	fmt.Fprintf(&page, "%d kills, %d restarts, %d take-overs in %.0f s, %.0f events/s; seed %d\n",
 		t.kills, restarts, takeovers, took.Seconds(), float64(sum.delivered)/took.Seconds(), t.seed)
 	return t.conclude(out, page.String())

@@ -50,20 +50,17 @@ func (l *line) run(ctx context.Context) {
 		err := l.live(ctx)
 		l.mu.Lock()
 		stopping, killed := l.stopping, l.killed
-		if l.orphans {
-			killed = killed || before
-		}
-		before = l.killed
 		l.mu.Unlock()
 		if stopping && (err == nil || !l.writes) || ctx.Err() != nil {
 			return
 		}
 		if err != nil && !killed {
-			if !stopping {
+			if orphaned := l.orphans && before; !stopping && !orphaned {
 				l.problem("%s ended by itself in its life %d: %v", l.name, l.lives, err)
 			}
 			wait(ctx, time.Second)
 		}
+		before = killed
 	}
 }
 

@@ -116,7 +116,7 @@ func (t *torture) killProcesses(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	files := &rolled{dir: t.in("out"), to: t.in("received", "agent-r1")}
+	files := &rolled{dir: t.in("out"), to: t.in("received", "agent-r1"), bodies: newBodies(t.seed, true)}
 
 	begin := time.Now()
 	all, end := context.WithCancel(ctx)
@@ -152,6 +152,7 @@ func (t *torture) killProcesses(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	book.cut = files.cut
 	return book.print(out, t, took)
 }
 

@@ -114,3 +114,18 @@ func TestOrigin(t *testing.T) {
 		t.Errorf("got %v; want an error for a changed body", got)
 	}
 }
+
+func TestCutLine(t *testing.T) {
+	r := &rolled{bodies: newBodies(1, true)}
+	o := origin{"a1", 3000, 17}
+	whole := o.line(r.bodies.body(o.writer, o.n))
+	for n := 1; n < len(whole); n++ {
+		if _, err := ofLine(whole[:n]); err != nil && !r.isCut(whole[:n]) {
+			t.Errorf("%q was cut", whole[:n])
+		}
+	}
+	whole[len(whole)-3] ^= 1
+	if r.isCut(whole[:len(whole)-1]) {
+		t.Error("a changed line passes for one that was cut")
+	}
+}
