@@ -54,6 +54,7 @@ var mayImport = []struct {
 	{"sink/sinktest", "cli component event fault flumeconf sink", "github.com/rs/zerolog go.uber.org/goleak golang.org/x/sys"},
 	{"sink/plugin", "sink component event plugin stream", "github.com/rs/zerolog"},
 	{"sink/avro", "sink component event fault option rpc", "github.com/rs/zerolog"},
+	{"sink/hdfs", "sink component escape event fault option serializer", "github.com/colinmarc/hdfs/v2 github.com/dsnet/compress github.com/jcmturner/gokrb5/v8 github.com/klauspost/compress github.com/pierrec/lz4/v4 github.com/rs/zerolog golang.org/x/sys google.golang.org/protobuf"},
 	{"sink/*", "sink component event eventjson eventtext lineout option fault serializer", "github.com/rs/zerolog golang.org/x/sys"},
 	{"channel", "component event fault option stream", "github.com/rs/zerolog golang.org/x/sys"},
 	{"channel/all", "component channel channel/...", ""},

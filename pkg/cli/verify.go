@@ -150,7 +150,7 @@ func setOne(options any, gs []given) error {
 
 // sample returns a value that the property takes.
 func sample[O any](spec component.Spec[O], p *property) (string, error) {
-	texts := []string{p.Default, "7", "true", "UTF-8", "x", "k=v", "localhost:7"}
+	texts := []string{p.Default, "7", "true", "UTF-8", "UTC", "x", "k=v", "localhost:7"}
 	if p.Enum != "" {
 		texts = append(p.EnumSlice(), texts...)
 	}

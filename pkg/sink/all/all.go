@@ -8,6 +8,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/sink"
 	"github.com/flumekit/flumekit/pkg/sink/avro"
 	"github.com/flumekit/flumekit/pkg/sink/fileroll"
+	"github.com/flumekit/flumekit/pkg/sink/hdfs"
 	"github.com/flumekit/flumekit/pkg/sink/logger"
 	"github.com/flumekit/flumekit/pkg/sink/null"
 	"github.com/flumekit/flumekit/pkg/sink/plugin"
@@ -19,6 +20,7 @@ var Catalog = component.Catalog[sink.Options]{
 	logger.Spec,
 	null.Spec,
 	fileroll.Spec,
+	hdfs.Spec,
 	avro.Spec,
 	stdout.Spec,
 }
