@@ -75,7 +75,7 @@ func (g *segment) holds() bool { return g.state.End >= g.state.First }
 
 // options are what can be said of the segment to those who look at its files.
 func (g *segment) options() msgblock.Options {
-	opt := msgblock.Options{Key: g.key, Subject: subject}
+	opt := msgblock.Options{Key: g.key, Subject: subject, Unclosed: !g.state.Closed || g.state.Crashed}
 	// What is known to be lost would be found lost again and again.
 	if g.state.Closed && len(g.state.Missing) == 0 && g.holds() {
 		opt.Want = msgblock.Range{First: max(g.first, g.state.First), Last: g.state.Last}
@@ -91,7 +91,7 @@ func (g *segment) unlock(ctx context.Context, keys keyring, known bool) (err err
 		return err
 	}
 	for _, key := range slices.Concat([][]byte{nil}, keys.all) {
-		if _, err = msgblock.Scan(ctx, streamDir(g.dir), msgblock.Options{Key: key, Since: g.mark()}); err == nil {
+		if _, err = msgblock.Scan(ctx, streamDir(g.dir), msgblock.Options{Key: key, Unclosed: true, Since: g.mark()}); err == nil {
 			g.key, g.state.Key = key, fingerprint(key)
 			return nil
 		}
@@ -240,7 +240,7 @@ func (g *segment) examine(ctx context.Context, aside string) error {
 			return err
 		}
 	}
-	g.state.Closed = true
+	g.state.Closed, g.state.Crashed = true, true
 	g.state.Bytes = 0
 	for _, b := range g.report.Blocks {
 		g.state.Bytes += uint64(b.Size)

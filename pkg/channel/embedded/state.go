@@ -20,6 +20,9 @@ import (
 type state struct {
 	// Closed says that nothing was written since, and all else here is so.
 	Closed bool `json:"closed"`
+	// Crashed says that its nats-server did not come to its end: of its files
+	// only the blocks count.
+	Crashed bool `json:"crashed,omitempty"`
 	// Resumable says that it may be written again.
 	Resumable bool `json:"resumable,omitempty"`
 	// Key is the fingerprint of the key.

@@ -70,6 +70,11 @@ type Options struct {
 	// only from its front. nats-server forgets in time what was removed, so
 	// that a sequence of which nothing is known is then no sign of a loss.
 	Holes bool
+	// Unclosed says that nats-server was not shut down in order, or still
+	// runs: index.db and the meta files may be old, or half written, and a
+	// block without content may be one that was about to be written or
+	// removed. They are passed over; nats-server must not see them again.
+	Unclosed bool
 	// Since is what was found whole before: blocks that it describes are not read.
 	Since Mark
 }
@@ -190,8 +195,10 @@ func Scan(ctx context.Context, dir string, opt Options) (*Report, error) {
 	if err := r.openKeys(indices); err != nil {
 		return nil, err
 	}
-	if err := r.checkMeta(); err != nil {
-		return nil, err
+	if !opt.Unclosed {
+		if err := r.checkMeta(); err != nil {
+			return nil, err
+		}
 	}
 	var wounds []wound
 	var buf []byte
@@ -205,8 +212,10 @@ func Scan(ctx context.Context, dir string, opt Options) (*Report, error) {
 		}
 		wounds = append(wounds, found...)
 	}
-	if err := r.checkIndex(); err != nil {
-		return nil, err
+	if !opt.Unclosed {
+		if err := r.checkIndex(); err != nil {
+			return nil, err
+		}
 	}
 	r.conclude(wounds)
 	return r, nil
@@ -407,7 +416,7 @@ func (r *Report) scanBlock(index uint32, isLast bool, buf *[]byte) ([]wound, err
 		return []wound{{Damage: Damage{File: name, Why: why}, index: index}}, nil
 	}
 	switch {
-	case b.Size == 0 && isLast: // made for writing, and nothing written yet
+	case b.Size == 0 && (isLast || r.stream.opt.Unclosed): // made for writing, and nothing written yet
 		r.clean[index] = true
 		r.take(b)
 		return nil, nil
