@@ -10,6 +10,26 @@ import (
 	"github.com/flumekit/flumekit/pkg/fault"
 )
 
+func TestRelayOfASinkGroup(t *testing.T) {
+	for _, tt := range []struct{ stderr, want string }{
+		{"fsink: error: sink k1: looking up hostname one: no such host",
+			"error: sink k1: looking up hostname one: no such host|at: flume.conf:10: a1.sinks.k1.hostname"},
+		{"fsink: error: sink k2: no luck", "error: sink k2: no luck|at: flume.conf:12: a1.sinks.k2.type"},
+		{"fsink: error: no luck\nfsink: at: flume.conf:10: sinks.k1.hostname", "error: no luck|at: flume.conf:10: a1.sinks.k1.hostname"},
+		{"fsink: error: no luck", "error: no luck|at: flume.conf:17: a1.sinkgroups.g1.processor.type"},
+	} {
+		var logs bytes.Buffer
+		group := NewPlan(parseAgent(t, grouped), "/run/x", traits).Processes[2].Component
+		r := &relay{program: "fsink", component: group, logs: &logs, log: zerolog.New(&logs)}
+		if _, err := r.Write([]byte(tt.stderr + "\n")); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(fault.Lines(r.failure()), "|"); got != tt.want {
+			t.Errorf("got %q; want %q", got, tt.want)
+		}
+	}
+}
+
 func TestRelay(t *testing.T) {
 	conf := `a1.sources = r1
 a1.channels = c1

@@ -41,8 +41,9 @@ type Batcher interface {
 type Sink interface {
 	// Write delivers the events of b in order and returns nil only when
 	// every one of them is safe at the destination: then the channel may
-	// forget them. After an error the whole batch is written again, later,
-	// to the same sink. b and its events are valid until Write returns.
+	// forget them. After an error the whole batch is written again, later;
+	// in a sink group perhaps by another sink, so that the next one here may
+	// be another batch. b and its events are valid until Write returns.
 	// When ctx is done Write returns soon, with an error if the batch is
 	// not safe.
 	Write(ctx context.Context, b *event.Batch) error
