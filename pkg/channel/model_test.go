@@ -13,22 +13,25 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/event"
 )
 
 // model is a channel as a slice of batches, in order. It puts and takes from a
 // real one, and says what should come of it.
 type model struct {
-	t    *testing.T
-	dir  string
-	real *channel.Queue
-	put  channel.Putter
+	t      *testing.T
+	dir    string
+	faults *faulty
+	retain bool
+	real   *channel.Queue
+	put    channel.Putter
 
 	takers  [2]channel.Taker
 	batches []*modelled
 	events  int
-	next    int // body
+	next    int      // body
+	ever    [][]byte // all that was put
+	mayFail bool     // the store, once
 }
 
 type modelled struct {
@@ -48,8 +51,11 @@ func (m *model) open() {
 	conf := channel.Config{Limits: modelLimits, Dir: lock(m.t, m.dir), TrimBytes: 10_000}
 	// Not synced: what a killed process leaves is what the kernel has.
 	conf.Store.SyncInterval = time.Minute
+	if m.retain {
+		conf.Retain = time.Hour
+	}
 	var err error
-	if m.real, err = channel.OpenQueue(m.t.Context(), embedded.Open, conf); err != nil {
+	if m.real, err = channel.OpenQueue(m.t.Context(), m.faults.Open, conf); err != nil {
 		m.t.Fatal(err)
 	}
 	m.put = m.real.Putter()
@@ -68,11 +74,7 @@ func (m *model) close() {
 }
 
 func (m *model) Put(t *rapid.T) {
-	b := new(event.Batch)
-	for range rapid.IntRange(1, 9).Draw(t, "events") {
-		m.next++
-		b.Append(event.Event{Body: bytes.Repeat([]byte(fmt.Sprint(m.next, " ")), rapid.IntRange(1, 400).Draw(t, "size"))})
-	}
+	b := m.batch(t, 9)
 	enc, n := bytes.Clone(b.Encoded()), b.Len()
 	err := put(m.put, b, false)
 	switch {
@@ -87,8 +89,131 @@ func (m *model) Put(t *rapid.T) {
 	case err != nil:
 		t.Fatalf("put of %d events beside %d: %v", n, m.events, err)
 	default:
-		m.batches = append(m.batches, &modelled{enc: enc, n: n})
-		m.events += n
+		m.hold(enc, n)
+	}
+}
+
+func (m *model) batch(t *rapid.T, most int) *event.Batch {
+	b := new(event.Batch)
+	for range rapid.IntRange(1, most).Draw(t, "events") {
+		m.next++
+		b.Append(event.Event{Body: bytes.Repeat([]byte(fmt.Sprint(m.next, " ")), rapid.IntRange(1, 400).Draw(t, "size"))})
+	}
+	return b
+}
+
+func (m *model) hold(enc []byte, n int) {
+	m.batches = append(m.batches, &modelled{enc: enc, n: n})
+	m.events += n
+	m.ever = append(m.ever, enc)
+}
+
+// PutPatiently puts a batch that has room and waits until it is committed, however
+// the store fails.
+func (m *model) PutPatiently(t *rapid.T) {
+	b := m.batch(t, 3)
+	enc, n := bytes.Clone(b.Encoded()), b.Len()
+	if err := put(m.put, b, true); err != nil {
+		t.Fatalf("patient put: %v", err)
+	}
+	m.hold(enc, n)
+}
+
+// fails prepares for a failure of the store. Each costs pauses: there is one at most.
+func (m *model) fails(t *rapid.T) {
+	const room = 3 * 3
+	if !m.mayFail || m.events+room > modelLimits.Events {
+		t.Skip("the store does not fail now")
+	}
+	m.mayFail = false
+}
+
+// AppendFails has the store fail before or after it has a message, and then perhaps
+// when it is opened again.
+func (m *model) AppendFails(t *rapid.T) {
+	m.fails(t)
+	append, open := times(rapid.IntRange(1, 2).Draw(t, "appends"), errDisk), times(rapid.IntRange(0, 1).Draw(t, "opens"), errDisk)
+	stored := rapid.Bool().Draw(t, "stored")
+	m.faults.set(func() {
+		if m.faults.open = open; stored {
+			m.faults.after = append
+		} else {
+			m.faults.before = append
+		}
+	})
+	if !stored && rapid.Bool().Draw(t, "impatient") {
+		if err := put(m.put, m.batch(t, 3), false); !errors.Is(err, channel.ErrFull) {
+			t.Fatalf("impatient put: got %v; want %v", err, channel.ErrFull)
+		}
+	}
+	for range 3 { // two may be found in the store after doubt; the last is appended, which ends the trouble
+		m.PutPatiently(t)
+	}
+	m.faults.set(func() { m.faults.before, m.faults.after, m.faults.open = nil, nil, nil })
+}
+
+// ReadFails has the store fail while a backlog is read.
+func (m *model) ReadFails(t *rapid.T) {
+	m.fails(t)
+	m.Restart(t)
+	read := times(rapid.IntRange(1, 2).Draw(t, "reads"), errDisk)
+	m.faults.set(func() { m.faults.read = read })
+	if len(m.batches) > 0 {
+		m.Take(t)
+	}
+	m.faults.set(func() { m.faults.read = nil })
+	m.PutPatiently(t) // when the store is open again
+}
+
+// Purge takes all that is in nobody's hands.
+func (m *model) Purge(t *rapid.T) {
+	purged, err := m.real.Purge(m.t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := m.events
+	m.batches = slices.DeleteFunc(m.batches, func(b *modelled) bool {
+		if b.take == nil {
+			m.events -= b.n
+		}
+		return b.take == nil
+	})
+	if want := before - m.events; int(purged.Events) != want {
+		t.Fatalf("purged %d events; want %d", purged.Events, want)
+	}
+}
+
+// Browse looks at what is held, and at all that ever was if that is retained.
+func (m *model) Browse(t *rapid.T) {
+	i := 0
+	for s, err := range m.real.Browse(m.t.Context(), channel.Span{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == len(m.batches) {
+			t.Fatalf("shows more than the %d batches that are held", i)
+		}
+		b := m.batches[i]
+		if want := map[bool]channel.State{true: channel.Waiting, false: channel.Held}[b.take == nil]; s.State != want || !bytes.Equal(s.Batch.Encoded(), b.enc) {
+			t.Fatalf("shows as batch %d, %s: %.40q; want %s: %.40q", i, s.State, s.Batch.Encoded(), want, b.enc)
+		}
+		i++
+	}
+	if i != len(m.batches) {
+		t.Fatalf("shows %d batches; want %d", i, len(m.batches))
+	}
+	if !m.retain {
+		return
+	}
+	var ever [][]byte
+	for s, err := range m.real.Browse(m.t.Context(), channel.Span{Since: time.Now().Add(-time.Hour)}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ever = append(ever, bytes.Clone(s.Batch.Encoded()))
+	}
+	if !slices.EqualFunc(ever, m.ever, bytes.Equal) {
+		t.Fatalf("retains %d batches; want the %d that were put", len(ever), len(m.ever))
 	}
 }
 
@@ -199,14 +324,16 @@ func (m *model) Check(t *rapid.T) {
 }
 
 func TestChannelIsASlice(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &model{t: t, dir: t.TempDir()}
+		m := &model{t: t, dir: t.TempDir(), faults: new(faulty), retain: rapid.Bool().Draw(rt, "retain"), mayFail: rapid.IntRange(0, 3).Draw(rt, "fails") == 0}
 		m.open()
 		defer func() { m.close() }()
 		rt.Repeat(map[string]func(*rapid.T){
 			"put": m.Put, "put 2": m.Put, "put 3": m.Put, "take": m.Take, "take 2": m.Take, "take 3": m.Take,
 			"commit": m.Commit, "commit 2": m.Commit, "commit 3": m.Commit,
-			"return": m.Return, "disconnect": m.Disconnect, "restart": m.Restart, "crash": m.Crash, "": m.Check,
+			"return": m.Return, "disconnect": m.Disconnect, "restart": m.Restart, "crash": m.Crash,
+			"append fails": m.AppendFails, "read fails": m.ReadFails, "purge": m.Purge, "browse": m.Browse, "": m.Check,
 		})
 	})
 }
