@@ -96,14 +96,18 @@ func (k *buckets) tryGiveUp(out *output) error {
 	k.slots <- struct{}{}
 	defer func() { <-k.slots }()
 	return within(context.Background(), k.opt.CallTimeout.Duration(), out.path, make(chan struct{}), func(ctx context.Context) error {
-		if err := k.fs.release(ctx, out.path); err != nil {
+		if out.delivered == 0 {
+			err := k.fs.remove(ctx, out.path)
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}
 			return err
 		}
-		if out.delivered == 0 {
-			return k.fs.remove(ctx, out.path)
+		if err := k.fs.release(ctx, out.path); err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
+			return err
 		}
 		if err := k.fs.truncate(ctx, out.path, out.delivered); err != nil {
 			return err

@@ -17,6 +17,7 @@ type fileSystem interface {
 	// rename gives a file another name. The error for a name that is taken
 	// wraps fs.ErrExist.
 	rename(ctx context.Context, from, to string) error
+	// remove removes a file, even one that was abandoned just now.
 	remove(ctx context.Context, path string) error
 	// truncate cuts a file that nobody writes to.
 	truncate(ctx context.Context, path string, size int64) error

@@ -55,10 +55,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/escape"
@@ -178,7 +175,7 @@ func (o *Options) rounding() escape.Rounding {
 
 // Open implements sink.Options.
 func (o *Options) Open(ctx context.Context) (sink.Sink, error) {
-	in, dir, err := o.openFileSystem(zerolog.Ctx(ctx))
+	in, dir, err := o.openFileSystem()
 	if err != nil {
 		return nil, err
 	}
@@ -204,17 +201,4 @@ func (o *Options) Open(ctx context.Context) (sink.Sink, error) {
 		suffix = c.suffix
 	}
 	return start(ctx, &opt, in, dirs, prefixes, c, suffix), nil
-}
-
-// openFileSystem returns the file system of hdfs.path, and the path in it.
-func (o *Options) openFileSystem(log *zerolog.Logger) (fileSystem, string, error) {
-	at := locate(o.Path)
-	switch at.scheme {
-	case "file":
-		if !strings.HasPrefix(at.path, "/") {
-			return nil, "", fault.Hint(fmt.Errorf("hdfs.path %q is not absolute", o.Path), "write file:///DIR")
-		}
-		return localFS{}, at.path, nil
-	}
-	return nil, "", fault.Hint(fmt.Errorf("hdfs.path %q is in no file system that is known", o.Path), "write hdfs://HOST:PORT/DIR or file:///DIR")
 }

@@ -1,6 +1,19 @@
 package hdfs
 
-import "strings"
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+
+	"github.com/colinmarc/hdfs/v2"
+	"github.com/colinmarc/hdfs/v2/hadoopconf"
+
+	"github.com/flumekit/flumekit/pkg/fault"
+)
 
 // location is a path of Hadoop's, taken apart. It is no URL: what the path has
 // of percent signs are escapes.
@@ -19,4 +32,109 @@ func locate(text string) location {
 		at.path = "/" + at.path
 	}
 	return at
+}
+
+// openFileSystem returns the file system of hdfs.path, and the path in it.
+func (o *Options) openFileSystem() (fileSystem, string, error) {
+	conf, from, err := loadConf()
+	if err != nil {
+		return nil, "", fault.Hint(fmt.Errorf("reading Hadoop's configuration: %w", err), "mend it, or set HADOOP_CONF_DIR to the directory of another")
+	}
+	at, by := locate(o.Path), locate(defaultFS(conf))
+	if at.scheme == "" || at.scheme == by.scheme && at.host == "" {
+		at.scheme, at.host = by.scheme, by.host
+	}
+	if at.host == "" && at.scheme == "hdfs" {
+		return nil, "", fault.Hint(fmt.Errorf("hdfs.path %q does not name a name node", o.Path), "write hdfs://HOST:PORT/DIR, or set HADOOP_CONF_DIR to the directory of core-site.xml")
+	}
+	if !strings.HasPrefix(at.path, "/") {
+		return nil, "", fault.Hint(fmt.Errorf("hdfs.path %q is not absolute", o.Path), "write hdfs://HOST:PORT/DIR or file:///DIR")
+	}
+	switch at.scheme {
+	case "file":
+		return localFS{}, at.path, nil
+	case "hdfs":
+		options, err := o.clientOptions(conf, nameNodes(conf, at.host))
+		if err != nil {
+			return nil, "", err
+		}
+		return newCluster(conf, options, o.CallTimeout.Duration()), at.path, nil
+	}
+	hint := "write hdfs://HOST:PORT/DIR or file:///DIR"
+	if from != "" {
+		hint += "; fs.defaultFS in " + from + " is " + defaultFS(conf)
+	}
+	return nil, "", fault.Hint(fmt.Errorf("hdfs.path %q is in no file system that is known", o.Path), "%s", hint)
+}
+
+// loadConf reads Hadoop's configuration from where the environment says it is,
+// and returns the directory, "" if there is none.
+func loadConf() (hadoopconf.HadoopConf, string, error) {
+	dirs := []string{os.Getenv("HADOOP_CONF_DIR")}
+	if home := os.Getenv("HADOOP_HOME"); home != "" {
+		dirs = append(dirs, filepath.Join(home, "etc", "hadoop"), filepath.Join(home, "conf"))
+	}
+	for _, dir := range dirs {
+		if dir == "" {
+			continue
+		}
+		if conf, err := hadoopconf.Load(dir); conf != nil || err != nil {
+			return conf, dir, err
+		}
+	}
+	return nil, "", nil
+}
+
+// defaultFS returns the file system of paths that do not say it.
+func defaultFS(conf hadoopconf.HadoopConf) string {
+	for _, key := range []string{"fs.defaultFS", "fs.default.name"} {
+		if value := conf[key]; value != "" {
+			return value
+		}
+	}
+	return "file:///"
+}
+
+// nameNodes returns the addresses of host, which may be a name service.
+func nameNodes(conf hadoopconf.HadoopConf, host string) []string {
+	var addresses []string
+	for id := range strings.SplitSeq(conf["dfs.ha.namenodes."+host], ",") {
+		if address := conf["dfs.namenode.rpc-address."+host+"."+strings.TrimSpace(id)]; address != "" {
+			addresses = append(addresses, address)
+		}
+	}
+	if len(addresses) > 0 {
+		return addresses
+	}
+	if _, _, err := net.SplitHostPort(host); err != nil {
+		host = net.JoinHostPort(strings.Trim(host, "[]"), "8020")
+	}
+	return []string{host}
+}
+
+// clientOptions returns what HDFS's client is to know.
+func (o *Options) clientOptions(conf hadoopconf.HadoopConf, addresses []string) (hdfs.ClientOptions, error) {
+	options := hdfs.ClientOptionsFromConf(conf)
+	options.Addresses = addresses
+	if options.KerberosClient != nil {
+		if o.ProxyUser != "" {
+			return options, fault.Hint(errors.New("hdfs.proxyUser is set, and the cluster has Kerberos: nobody can be impersonated there"),
+				"give the user a principal and a keytab of its own")
+		}
+		var err error
+		options.KerberosClient, err = o.logIn()
+		return options, err
+	}
+	options.User = o.ProxyUser
+	if options.User == "" {
+		options.User = os.Getenv("HADOOP_USER_NAME")
+	}
+	if options.User == "" {
+		me, err := user.Current()
+		if err != nil {
+			return options, fmt.Errorf("finding out who runs this: %w", err)
+		}
+		options.User = me.Username
+	}
+	return options, nil
 }
