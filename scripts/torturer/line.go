@@ -20,7 +20,6 @@ type line struct {
 	// killed: it goes on for others.
 	endless bool
 	writes  bool // the first of the commands is a writer
-	orphans bool // it may not start at once when it was killed: its children have yet to end
 	log     func(stage int) string
 
 	mu       sync.Mutex
@@ -46,7 +45,7 @@ func (l *line) begin(ctx context.Context) {
 
 func (l *line) run(ctx context.Context) {
 	defer close(l.done)
-	for before := false; ; {
+	for {
 		err := l.live(ctx)
 		l.mu.Lock()
 		stopping, killed := l.stopping, l.killed
@@ -55,12 +54,11 @@ func (l *line) run(ctx context.Context) {
 			return
 		}
 		if err != nil && !killed {
-			if orphaned := l.orphans && before; !stopping && !orphaned {
+			if !stopping {
 				l.problem("%s ended by itself in its life %d: %v", l.name, l.lives, err)
 			}
 			wait(ctx, time.Second)
 		}
-		before = killed
 	}
 }
 

@@ -88,7 +88,6 @@ func (t *torture) agent() (agent *line, senders []*line, err error) {
 	agent = t.add("fctl", false, func(int, bool) [][]string {
 		return [][]string{{t.bin + "/fctl", "agent", "--name", "a1", "--conf-file", t.in("agent.conf")}}
 	})
-	agent.orphans = true
 	for _, name := range []string{"a1", "a2"} {
 		senders = append(senders, t.add(name, true, func(life int, finish bool) [][]string {
 			return [][]string{t.role("send", name, life, "--addr", addr, fmt.Sprintf("--finish=%v", finish))}
