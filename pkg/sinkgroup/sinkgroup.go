@@ -39,7 +39,7 @@ type Options interface {
 // Members are the sinks of a group: the properties that every group has.
 type Members struct {
 	Names      []string          `name:"sinks" aliases:"processor.sinks" sep:" " required:"" placeholder:"NAMES" help:"Names of the group's sinks, with spaces between."`
-	Properties map[string]string `name:"sinks.<sink>.<property>" help:"Properties of a sink of the group; its type is required."`
+	Properties map[string]string `name:"sinks.<sink>.<property>" help:"Properties of a sink of the group, as the manual of its type lists them; the type is required."`
 
 	sinks []part
 }
