@@ -44,6 +44,7 @@ type sequenceFile struct {
 }
 
 func newSequenceFile(w io.Writer, opt sequenceOptions) (*sequenceFile, error) {
+	opt.record = opt.record && opt.codec != nil
 	s := &sequenceFile{w: w, opt: opt}
 	rand.Read(s.sync[:])
 	value := "org.apache.hadoop.io.BytesWritable"
