@@ -49,24 +49,6 @@ func untilRefused(t *testing.T, s channel.Store, m *model) error {
 	return nil
 }
 
-// holds checks that a store has what the model has, which was all acknowledged,
-// and one message more at most.
-func (m *model) holds(t *testing.T, s channel.Store) {
-	t.Helper()
-	got := readAll(t, s, m.trimmed+1, 1<<20)
-	want := m.from(0)
-	if len(got) < len(want) || len(got) > len(want)+1 {
-		t.Fatalf("got %d messages; want %d", len(got), len(want))
-	}
-	for i := range want {
-		want[i].First = got[i].First
-		if err := same(got[i], want[i]); err != nil {
-			t.Fatal(err)
-		}
-	}
-	m.all = append(m.all, got[len(want):]...)
-}
-
 // within fails the test if do takes so long that somebody would think it hangs.
 func within(t *testing.T, what string, do func() error) {
 	t.Helper()
