@@ -19,7 +19,6 @@ const patience = 3 * time.Minute
 type leftover struct {
 	path string
 	name name
-	size int64
 }
 
 // completeLeftovers completes the files that killed processes left in use.
@@ -87,7 +86,8 @@ func (k *buckets) completeLeftover(l leftover) bool {
 		k.log.Warn().Err(err).Str("file", l.path).Msg("A file that another process left in use cannot be completed.")
 		return true
 	}
-	size := l.size
+	// What it was listed with is not its size, if it was in use.
+	size := int64(-1)
 	if entries, err := k.fs.list(ctx, path.Dir(l.path)); err == nil {
 		for _, e := range entries {
 			if e.name == path.Base(l.path) {
@@ -141,7 +141,7 @@ func (k *buckets) findLeftovers(ctx context.Context) ([]leftover, error) {
 			}
 			n, _ := strconv.ParseInt(e.name[m[2]:m[3]], 10, 64)
 			prefix := strings.TrimPrefix(e.name[:m[0]], k.opt.InUsePrefix)
-			found = append(found, leftover{path: at, size: e.size, name: name{dir: dir, prefix: prefix, number: n, suffix: k.suffix}})
+			found = append(found, leftover{path: at, name: name{dir: dir, prefix: prefix, number: n, suffix: k.suffix}})
 		}
 		return nil
 	}
