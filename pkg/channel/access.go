@@ -361,7 +361,7 @@ func Address(word string) (dir, addr string, err error) {
 		_, err := stream.UnixPath(word)
 		return "", word, err
 	case strings.Contains(word, "://"):
-		return "", "", fault.Hint(fmt.Errorf("%q is not the address of a channel", word), "write a channel's directory, unix:PATH, nats://HOST:PORT/STREAM, or kafka:HOST:PORT/TOPIC")
+		return "", "", fault.Hint(fmt.Errorf("%q is not the address of a channel", word), "write a channel's directory, or unix:PATH")
 	}
 	return word, "", nil
 }
