@@ -9,9 +9,12 @@ import (
 	"time"
 )
 
-// leaseWait is the time between looks at a file that is in use by a writer that
-// is gone.
-const leaseWait = 5 * time.Second
+// The time between looks at a file whose writer is gone grows between these: a
+// look may begin the recovery of its last block anew.
+const (
+	leaseWait     = 5 * time.Second
+	mostLeaseWait = time.Minute
+)
 
 // complete closes a file and gives it its final name, and tries again for as
 // long as the options say. A spoiled file is cut back to what was delivered.
@@ -77,7 +80,7 @@ func (k *buckets) giveUp(out *output) {
 		}
 	}
 	out.abandon()
-	for first := true; ; first = false {
+	for first, pause := true, leaseWait; ; first, pause = false, min(2*pause, mostLeaseWait) {
 		err := k.tryGiveUp(out)
 		if err == nil {
 			return
@@ -85,7 +88,7 @@ func (k *buckets) giveUp(out *output) {
 		if first && !errors.Is(err, errInUse) {
 			k.log.Warn().Err(err).Str("file", out.path).Msg("The file was given up, and cannot be completed yet.")
 		}
-		if !k.wait(leaseWait) {
+		if !k.wait(pause) {
 			break
 		}
 	}

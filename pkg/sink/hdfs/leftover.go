@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// patience is how long a file is waited for whose writer may yet be alive:
-// longer than HDFS's lease and what comes after it.
-const patience = 3 * time.Minute
+// patience is how long a file is waited for whose writer may yet be alive. HDFS's
+// lease lasts for a minute; recovering the last block when its data node was
+// killed too takes several more.
+const patience = 30 * time.Minute
 
 // leftover is a file that another process left in use.
 type leftover struct {
@@ -44,7 +45,7 @@ func (k *buckets) completeLeftovers() {
 			return
 		}
 	}
-	for deadline := time.Now().Add(patience); ; {
+	for deadline, pause := time.Now().Add(patience), leaseWait; ; pause = min(2*pause, mostLeaseWait) {
 		var busy []leftover
 		for _, l := range found {
 			if !k.completeLeftover(l) {
@@ -54,7 +55,7 @@ func (k *buckets) completeLeftovers() {
 		if found = busy; len(found) == 0 {
 			return
 		}
-		if time.Now().After(deadline) || !k.wait(leaseWait) {
+		if time.Now().After(deadline) || !k.wait(pause) {
 			break
 		}
 	}

@@ -1,0 +1,189 @@
+#!/bin/bash
+# the hdfs sink, with a name node and a data node, read by Hadoop's own shell
+#
+# Hadoop reads every type of file with every codec; and nothing that was
+# acknowledged is lost, and no file left in use, when the data node or the sink
+# is killed in the middle. A Flume with the same configuration writes the same.
+. scripts/peers/lib.sh
+
+fetch hdfs
+port=$(free_port)
+mkdir "$work/conf"
+property() { printf '<property><name>%s</name><value>%s</value></property>\n' "$1" "$2"; }
+{
+	echo '<configuration>'
+	property fs.defaultFS "hdfs://127.0.0.1:$port"
+	echo '</configuration>'
+} >"$work/conf/core-site.xml"
+{
+	echo '<configuration>'
+	property dfs.replication 1
+	property dfs.permissions.enabled false
+	property dfs.namenode.name.dir "$work/name"
+	property dfs.datanode.data.dir "$work/data"
+	property dfs.namenode.http-address 127.0.0.1:0
+	property dfs.namenode.safemode.extension 0
+	property dfs.datanode.address "127.0.0.1:$(free_port)"
+	property dfs.datanode.ipc.address "127.0.0.1:$(free_port)"
+	property dfs.datanode.http.address 127.0.0.1:0
+	property dfs.heartbeat.interval 1
+	property dfs.namenode.heartbeat.recheck-interval 2000
+	echo '</configuration>'
+} >"$work/conf/hdfs-site.xml"
+cat >"$work/conf/log4j.properties" <<'END'
+log4j.rootLogger=WARN,console
+log4j.appender.console=org.apache.log4j.ConsoleAppender
+log4j.appender.console.target=System.err
+log4j.appender.console.layout=org.apache.log4j.PatternLayout
+log4j.appender.console.layout.ConversionPattern=%d %p %c{2}: %m%n
+END
+export HADOOP_CONF_DIR=$work/conf HADOOP_USER_NAME=flume
+hadoop() { java -Xmx400m -cp "$work/conf:$(classpath hdfs)" "$@"; }
+shell() { hadoop org.apache.hadoop.fs.FsShell "$@" 2>>"$work/shell.log"; }
+data_node() { start data java -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.datanode.DataNode; }
+
+hadoop org.apache.hadoop.hdfs.server.namenode.NameNode -format -nonInteractive >"$work/format.log" 2>&1
+start name java -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.namenode.NameNode
+until_true 60 'the name node listens' listens "$port"
+data_node
+writes() { echo ready | timeout 20 "$bin/fsink" hdfs /ready --hdfs.fileType=DataStream >>"$work/ready.log" 2>&1; }
+until_true 60 'HDFS takes a file' writes
+
+# Every type of file, read by Hadoop.
+seq 3000 | sed 's/.*/line & äöü/' >"$work/lines"
+types() {
+	for codec in none gzip bzip2 snappy lz4 default deflate; do
+		for format in Writable Text; do
+			echo "SequenceFile $codec $format block"
+			echo "SequenceFile $codec $format record"
+		done
+		[ "$codec" = none ] || echo "CompressedStream $codec Writable block"
+	done
+	echo 'DataStream - Writable block'
+}
+: >"$work/want"
+dirs=()
+while read -r type codec format compression; do
+	dir=/types/$type-$codec-$format-$compression
+	dirs+=("$dir/*")
+	flags=(--hdfs.fileType="$type" --hdfs.writeFormat="$format" --compression-type="$compression" --hdfs.rollCount=1000 --hdfs.rollSize=0)
+	[ "$codec" = - ] || flags+=(--hdfs.codeC="$codec")
+	"$bin/fsink" hdfs "$dir" "${flags[@]}" <"$work/lines" >>"$work/types.log" 2>&1 || fail "fsink cannot write $dir"
+	# BytesWritable prints as hexadecimal digits
+	if [ "$type-$format" = SequenceFile-Writable ]; then
+		while read -r line; do printf '%s' "$line" | od -An -v -tx1 | tr -d '\n' | cut -c2-; done < <(sed -n '1,3p;2999,3000p' "$work/lines")
+	else
+		sed -n '1,3p;2999,3000p' "$work/lines"
+	fi >>"$work/want"
+done < <(types)
+shell -text "${dirs[@]}" | sed 's/^[0-9]*\t//' | awk '{ n = (NR - 1) % 3000 + 1 } n <= 3 || n >= 2999' >"$work/got"
+same "Hadoop reads ${#dirs[@]} types of files" "$work/want" "$work/got"
+
+# The same configuration, by Flume and by ours, and the same input: the files'
+# names, less the time, and what is in them.
+fetch flume
+flume_with_hadoop() {
+	start "$1" java -Xmx256m -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$(classpath flume):$work/conf:$(classpath hdfs)" \
+		org.apache.flume.node.Application -n a1 -f "$2" --no-reload-conf
+}
+configurations() {
+	echo 'sequence hdfs.fileType=SequenceFile hdfs.writeFormat=Text'
+	echo 'lines hdfs.fileType=DataStream serializer=header_and_text hdfs.fileSuffix=.log hdfs.path=%{colour}/%Y'
+	echo 'gzip hdfs.fileType=CompressedStream hdfs.codeC=gzip hdfs.filePrefix=p-%{colour}'
+	echo 'avro hdfs.fileType=DataStream serializer=avro_event hdfs.fileSuffix=.avro serializer.compressionCodec=deflate'
+}
+while read -r title properties; do
+	for who in theirs ours; do
+		netcat=$(free_port)
+		{
+			cat <<END
+a1.sources = r1
+a1.channels = c1
+a1.sinks = k1
+a1.sources.r1.type = netcat
+a1.sources.r1.bind = 127.0.0.1
+a1.sources.r1.port = $netcat
+a1.sources.r1.channels = c1
+a1.sources.r1.interceptors = i1 i2
+a1.sources.r1.interceptors.i1.type = static
+a1.sources.r1.interceptors.i1.key = colour
+a1.sources.r1.interceptors.i1.value = green
+a1.sources.r1.interceptors.i2.type = static
+a1.sources.r1.interceptors.i2.key = timestamp
+a1.sources.r1.interceptors.i2.value = 1331614800123
+a1.channels.c1.type = memory
+a1.channels.c1.capacity = 1000
+a1.channels.c1.transactionCapacity = 100
+a1.sinks.k1.type = hdfs
+a1.sinks.k1.channel = c1
+a1.sinks.k1.hdfs.rollInterval = 0
+a1.sinks.k1.hdfs.rollSize = 0
+a1.sinks.k1.hdfs.rollCount = 70
+END
+			for property in hdfs.path= $properties; do
+				key=${property%%=*} value=${property#*=}
+				[ "$key" = hdfs.path ] && value=hdfs://127.0.0.1:$port/compare/$title-$who/$value
+				echo "a1.sinks.k1.$key = ${value%/}"
+			done
+		} | awk -F ' = ' '{ if (!($1 in at)) { at[$1] = ++n }; line[at[$1]] = $0 } END { for (i = 1; i <= n; i++) print line[i] }' >"$work/$title-$who.conf"
+		if [ "$who" = ours ]; then
+			start "$title-$who" "$bin/fctl" agent -n a1 -f "$work/$title-$who.conf"
+		else
+			flume_with_hadoop "$title-$who" "$work/$title-$who.conf"
+		fi
+		until_true 60 "$title-$who listens" listens "$netcat"
+		exec 3<>"/dev/tcp/127.0.0.1/$netcat"
+		seq 500 | sed 's/^/line /' >&3
+		for ((i = 0; i < 500; i++)); do read -r -t 30 answer <&3; [ "$answer" = OK ] || fail "$title-$who answers $answer"; done
+		exec 3>&-
+		begun() { shell -ls -R "/compare/$title-$who" | grep -c '^-' | grep -qx 8; }
+		until_true 60 "$title-$who has begun its last file" begun
+		stop "$title-$who"
+		shell -ls -R "/compare/$title-$who" | awk '/^-/ { print $NF }' | sort >"$work/paths"
+		first=$(sed -n '1s/.*\.\([0-9]\{13\}\).*/\1/p' "$work/paths")
+		{
+			while read -r path; do
+				number=$(sed 's/.*\.\([0-9]\{13\}\).*/\1/' <<<"$path")
+				sed "s/$number/$((number - first + 1))/; s,$title-$who,$title," <<<"$path"
+			done <"$work/paths"
+			shell -text $(cat "$work/paths") </dev/null
+		} >"$work/$who"
+	done
+	same "Flume and ours write the same: $title" "$work/theirs" "$work/ours"
+done < <(configurations)
+
+# Killed in the middle: the data node, then the sink.
+start channel "$bin/fchan" file "$work/channel" --listen "unix:$work/c" --capacity 1000000
+await channel 'channel file '
+sink() {
+	start sink "$bin/fsink" hdfs '/killed/%{part}' --channel "unix:$work/c" --hdfs.fileType=DataStream \
+		--hdfs.rollCount=20000 --hdfs.rollSize=0 --hdfs.rollInterval=5 --hdfs.batchSize=100 --hdfs.callTimeout=5000
+}
+all=300000
+awk -v n="$all" 'BEGIN { for (i = 1; i <= n; i++) printf "{\"headers\":{\"part\":\"%d\"},\"body\":\"event-%d\"}\n", i % 3, i }' >"$work/events"
+feed() { "$bin/fchan" put "unix:$work/c" <"$work/events" >>"$work/put.log" 2>&1; }
+feed
+bytes() { [ "$(du -sb "$work/data" | cut -f1)" -ge $(($1 + before)) ]; }
+before=$(du -sb "$work/data" | cut -f1)
+sink
+until_true 60 'the sink has written a little' bytes 400000
+stop data KILL
+await sink 'Unable to deliver event'
+data_node
+until_true 60 'the sink writes again' bytes 1200000
+stop sink KILL
+sink
+# The lease of a killed sink lasts for a minute, and the recovery of a block
+# whose data node was killed too takes some more.
+none_in_use() { ! shell -ls '/killed/*' | grep '\.tmp$' >/dev/null; }
+complete() {
+	none_in_use || return
+	shell -cat '/killed/*/*' >"$work/all"
+	sort -u "$work/all" >"$work/got"
+	lines "$work/got" "$all"
+}
+until_true 600 'all has come, and no file is left in use' complete
+sed 's/.*"body":"\(.*\)"}/\1/' "$work/events" | sort >"$work/want"
+same "$all events, the data node and the sink killed: none lost, no file left in use, $(($(wc -l <"$work/all") - all)) twice" "$work/want" "$work/got"
+stop sink
+stop channel
