@@ -16,3 +16,14 @@ func (s *Spill) Settle() {
 // OnCrashPoint sets what is called at each point where a crash leaves something to
 // be put in order.
 func OnCrashPoint(f func(name string)) { crashPoint = f }
+
+// Still calls f while nothing is done to the store: what is copied then is what a
+// process that is killed at this instant leaves.
+func (c *Queue) Still(f func()) {
+	c.storeMu.Lock()
+	defer c.storeMu.Unlock()
+	f()
+}
+
+// Still is Queue.Still for what is on disk.
+func (s *Spill) Still(f func()) { s.disk.Still(f) }

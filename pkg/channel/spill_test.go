@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -186,18 +185,11 @@ func (m *spillModel) Restart(*rapid.T) {
 // disk.
 func (m *spillModel) Crash(*rapid.T) {
 	left := m.t.TempDir()
-	for {
-		err := copyChannel(left, m.dir)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, os.ErrNotExist) { // a file was trimmed away
+	m.real.Still(func() {
+		if err := copyChannel(left, m.dir); err != nil {
 			m.t.Fatal(err)
 		}
-		if err := os.RemoveAll(left); err != nil {
-			m.t.Fatal(err)
-		}
-	}
+	})
 	m.close()
 	m.dir = left
 	m.open()
