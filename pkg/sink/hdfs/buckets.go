@@ -127,7 +127,7 @@ func (k *buckets) release() {
 		bk.touched = false
 		bk.pending.Reset()
 		if bk.out == nil {
-			delete(k.open, bk.key)
+			k.forget(bk)
 		} else if k.opt.IdleTimeout > 0 {
 			bk.idle = k.after(k.opt.IdleTimeout.Duration(), bk)
 		}
@@ -379,9 +379,16 @@ func (k *buckets) after(d time.Duration, bk *bucket) *time.Timer {
 func (k *buckets) detach(bk *bucket, spoiled bool) {
 	k.takeFile(bk, spoiled)
 	if !bk.touched {
+		k.forget(bk)
+	}
+}
+
+// forget forgets a bucket, unless its numbers are ahead of the clock: the next
+// file is to have a higher one.
+func (k *buckets) forget(bk *bucket) {
+	if now := time.Now().UnixMilli(); bk.number < now {
 		delete(k.open, bk.key)
 	}
-	bk.number = max(bk.number, time.Now().UnixMilli())
 }
 
 // finish takes the bucket's file away; the next one is numbered one higher.

@@ -159,6 +159,7 @@ func TestKill(t *testing.T) {
 
 	dir := t.TempDir()
 	delivered := 0
+	var said strings.Builder // by the children
 	for run := 0; delivered < total; run++ {
 		child := exec.Command(os.Args[0], "-test.run=^TestKill$")
 		child.Env = append(os.Environ(), "HDFS_TEST_DIR="+dir, fmt.Sprint("HDFS_TEST_FROM=", delivered))
@@ -170,6 +171,9 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		for in, killAt := bufio.NewScanner(out), delivered+total/5; in.Scan(); {
+			if !strings.HasPrefix(in.Text(), "delivered") {
+				fmt.Fprintln(&said, in.Text())
+			}
 			if _, err := fmt.Sscanf(in.Text(), "delivered %d", &delivered); err == nil && delivered == killAt {
 				child.Process.Kill() // what it still says is read as well
 			}
@@ -185,9 +189,13 @@ func TestKill(t *testing.T) {
 			}
 		}
 	}
+	// The last one may have been killed as well.
+	if err := open(t, dir, "hdfs.path", "file://"+dir+"/%Y/%{host}").Close(); err != nil {
+		t.Error(err)
+	}
 	for _, file := range files(t, dir) {
 		if strings.Contains(file, ".tmp") {
-			t.Errorf("left in use: %s", file)
+			t.Errorf("left in use: %.60s…; the processes said\n%s", file, &said)
 		}
 	}
 }
