@@ -203,6 +203,9 @@ func TestBothCapacitiesZero(t *testing.T) {
 	if got := rest(t, c); got != "a" {
 		t.Errorf("got %q; want a", got)
 	}
+	if err := c.Close(); err != nil { // nothing is logged after that
+		t.Fatal(err)
+	}
 	if !strings.Contains(log.String(), "overflowCapacity is taken as 100000000") {
 		t.Errorf("logged %s", &log)
 	}
