@@ -535,8 +535,13 @@ func (r *Report) conclude(wounds []wound) {
 	if from <= r.floor {
 		r.Missing = Ranges{{from, r.floor}}.without(held).without(r.removed)
 	}
+	var last uint64 // that a block holds
+	for _, b := range r.Blocks {
+		last = max(last, b.Last)
+	}
 	wounds = slices.DeleteFunc(wounds, func(w wound) bool {
-		torn := w.end && w.after >= want.Last && r.floor == r.served.Last
+		// A block that was just begun holds nothing before its torn end.
+		torn := w.end && max(w.after, last) >= want.Last && (r.stream.opt.Unclosed || r.floor == r.served.Last)
 		if torn {
 			r.Torn = &w.Damage
 		}

@@ -114,6 +114,9 @@ func (r *Report) indexRange(file []byte) (first, last uint64, err error) {
 	if string(hash.Sum(nil)) != string(file[len(body):]) {
 		return 0, 0, errors.New("it does not match its checksum")
 	}
+	if r.stream.opt.Key != nil && r.stream.meta == nil {
+		return 0, 0, errors.New("it cannot be decrypted")
+	}
 	if r.stream.meta != nil {
 		if body, err = r.stream.meta.open(body); err != nil {
 			return 0, 0, errors.New("it cannot be decrypted")
