@@ -36,6 +36,9 @@ func ofEvent(e event.Event) (origin, error) {
 		value, _ := e.Headers.Get(key)
 		return value
 	}
+	if get("writer") == "" { // it came as a line, and its agent was ended before its sink had it
+		return ofLine(e.Body)
+	}
 	return parseOrigin(get("writer"), get("life"), get("n"), get("sum"), e.Body)
 }
 
