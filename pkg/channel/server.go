@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
@@ -99,6 +100,9 @@ func (s *Server) takeIn(from *stream.Reader) error {
 	return err
 }
 
+// farewell is how long a taker may take to hear that the stream has ended.
+const farewell = 5 * time.Second
+
 func (s *Server) giveOut(conn *stream.Conn) error {
 	to := conn.Writer()
 	taker := s.channel.Taker()
@@ -106,11 +110,20 @@ func (s *Server) giveOut(conn *stream.Conn) error {
 	if conn.Hello.Once {
 		taker.Last()
 	}
-	stop := context.AfterFunc(s.all, func() { to.Abort(ErrClosed) })
+	// A last taker that has everything gets a clean end, also when the server
+	// ends at this moment: nobody may ever tell it otherwise.
+	served := func() bool { return conn.Hello.Once && s.channel.Len() == 0 }
+	stop := context.AfterFunc(s.all, func() {
+		if !served() {
+			to.Abort(ErrClosed)
+		}
+	})
 	defer stop()
 	_, err := Deliver(s.all, taker, to)
-	if err == nil && conn.Hello.Once {
-		return to.Close(s.all)
+	if err == nil && conn.Hello.Once || served() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.all), farewell)
+		defer cancel()
+		return to.Close(ctx)
 	}
 	// Without a clean end the reader knows that there may be more, and
 	// finds the channel's next process.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -181,4 +182,26 @@ func TestFeedCutsWhatForeignProgramsPut(t *testing.T) {
 	r := dialTake(t, addr, true, stream.Bounds{})
 	next(t, r, "a b").Commit()
 	next(t, r, "c").Commit()
+}
+
+// TestServerTellsALastTakerThatIsServed has the server end at the moment at which a
+// last taker has everything: it must not wait for what never comes.
+func TestServerTellsALastTakerThatIsServed(t *testing.T) {
+	for range 30 {
+		c, server, addr := serveAt(t, limits)
+		if err := put(c.Putter(), batch("1"), true); err != nil {
+			t.Fatal(err)
+		}
+		r := dialTake(t, addr, true, stream.Bounds{})
+		next(t, r, "1").Commit()
+		for c.Len() > 0 {
+			runtime.Gosched()
+		}
+		server.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		if _, err := r.Next(ctx); err != io.EOF {
+			t.Fatalf("got %v; want io.EOF", err)
+		}
+		cancel()
+	}
 }
