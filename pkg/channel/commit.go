@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -98,24 +99,38 @@ func (c *Queue) commit(group []*put) (refused []*put, err error) {
 	}
 	m.totals = before.plus(m.weight)
 	crashPoint("put: has room")
-	var seq uint64
-	err = c.use(true, func(s Store) (err error) {
-		seq, err = s.Append(c.ctx, m.batch.Encoded(), m.totals)
-		return err
+	var foreign error
+	err = c.use(true, func(s Store) error {
+		seq, err := s.Append(c.ctx, m.batch.Encoded(), m.totals)
+		crashPoint("put: appended")
+		// All is noted before the keeper can open the store again, which
+		// compares it with what is noted.
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		switch {
+		case err != nil:
+			refused = c.notAppended(m, true)
+			return err
+		case seq <= c.pos.put:
+			foreign = fmt.Errorf("the store put a message in the place %d, but had %d already: somebody else writes to it", seq, c.pos.put)
+			c.fail(foreign)
+			return nil
+		}
+		c.reserved = c.reserved.minus(m.weight)
+		c.appended(m, seq)
+		return nil
 	})
-	crashPoint("put: appended")
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.reserved = c.reserved.minus(m.weight)
 	switch {
+	case foreign != nil:
+		return group, foreign
+	case errors.Is(err, errStoreClosed):
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		refused = c.notAppended(m, false)
+		fallthrough
 	case err != nil:
-		return c.notAppended(m), &refusal{fmt.Sprintf("the channel's store fails: %v", err), ErrFull}
-	case seq <= c.pos.put:
-		err = fmt.Errorf("the store put a message in the place %d, but had %d already: somebody else writes to it", seq, c.pos.put)
-		c.fail(err)
-		return group, err
+		return refused, &refusal{fmt.Sprintf("the channel's store fails: %v", err), ErrFull}
 	}
-	c.appended(m, seq)
 	return nil, nil
 }
 
@@ -133,11 +148,11 @@ func (c *Queue) appended(m *appending, seq uint64) {
 	c.touch()
 }
 
-// notAppended is called when nobody knows whether m is in the store, and returns
-// the puts that are to be refused: the impatient ones, of those that were to
-// follow too. The others of m wait until the store tells, the others of those
-// that were to follow wait for room again. c.mu is held.
-func (c *Queue) notAppended(m *appending) (refused []*put) {
+// notAppended is called when m is not in the store, or in doubt: nobody knows
+// whether it is. It returns the puts that are to be refused: the impatient ones, also
+// of those that were to follow. The others wait, those of m until the store tells if
+// there is doubt, else for room again. c.mu is held.
+func (c *Queue) notAppended(m *appending, doubt bool) (refused []*put) {
 	following := c.admitted
 	c.admitted, c.reserved = nil, Totals{}
 	if c.closed {
@@ -154,8 +169,12 @@ func (c *Queue) notAppended(m *appending) (refused []*put) {
 		return those
 	}
 	m.puts = patient(m.puts)
-	c.trouble.doubt = m
 	c.waiting.pushFront(patient(following))
+	if doubt {
+		c.trouble.doubt = m
+	} else {
+		c.waiting.pushFront(m.puts)
+	}
 	return refused
 }
 
