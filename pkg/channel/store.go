@@ -87,7 +87,7 @@ type OpenStore func(ctx context.Context, conf StoreConfig) (Store, error)
 
 // StoreConfig says what a store is kept in.
 type StoreConfig struct {
-	// Dir is where the files lie; it is made. "" keeps all in memory.
+	// Dir is where the files lie; it is made. What is kept in memory has none.
 	Dir string
 	// SyncInterval is how often the files are synced to the disk. At 0 they
 	// are synced before each Append returns.
