@@ -29,7 +29,8 @@ type Server struct {
 	work     sync.WaitGroup
 
 	mu      sync.Mutex
-	putters sync.WaitGroup // grows under mu, while puts is not done
+	putters sync.WaitGroup                   // grows under mu, while puts is not done
+	takers  map[*stream.Conn]<-chan struct{} // under mu: closed when all that the taker had is given back
 }
 
 // Listen begins to serve c at the Unix socket path. Name is the channel's, for
@@ -43,7 +44,7 @@ func listen(ctx context.Context, c Channel, about about, path, name string) (*Se
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{channel: c, about: about, listener: listener, log: zerolog.Ctx(ctx)}
+	s := &Server{channel: c, about: about, listener: listener, log: zerolog.Ctx(ctx), takers: make(map[*stream.Conn]<-chan struct{})}
 	s.all, s.stopAll = context.WithCancel(context.WithoutCancel(ctx))
 	s.puts, s.stopPuts = context.WithCancel(s.all)
 	s.work.Go(s.accept)
@@ -68,7 +69,14 @@ func (s *Server) accept() {
 		case conn.Hello.Role == stream.Ask:
 			s.work.Go(func() { s.ended(conn, s.answer(conn)) })
 		default:
-			s.work.Go(func() { s.ended(conn, s.giveOut(conn)) })
+			gone, leave := s.enterTaker(conn)
+			s.work.Go(func() {
+				defer leave()
+				for _, given := range gone {
+					<-given
+				}
+				s.ended(conn, s.giveOut(conn))
+			})
 		}
 	}
 }
@@ -82,6 +90,27 @@ func (s *Server) enterPutter() bool {
 	}
 	s.putters.Add(1)
 	return true
+}
+
+// enterTaker counts a taker until leave is called. It returns what is closed when
+// the takers that have gone unnoticed have given back what they had: a taker
+// that was killed and started again would get what comes after it, else.
+func (s *Server) enterTaker(conn *stream.Conn) (gone []<-chan struct{}, leave func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for other, given := range s.takers {
+		if other.Deserted() {
+			gone = append(gone, given)
+		}
+	}
+	given := make(chan struct{})
+	s.takers[conn] = given
+	return gone, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.takers, conn)
+		close(given)
+	}
 }
 
 // ended logs how a connection ended, if that says anything.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,6 +118,81 @@ func TestServerGivesBackWhatALostTakerHad(t *testing.T) {
 	if c.Len() != 0 {
 		t.Errorf("holds %d events; want none", c.Len())
 	}
+}
+
+// slowCommit is a channel whose first taker takes "0" and "1" and is slow to commit,
+// unless somebody else takes meanwhile.
+type slowCommit struct {
+	channel.Channel
+	first             atomic.Bool // the first taker is there
+	committing, taken chan struct{}
+}
+
+type slowTaker struct {
+	channel.Taker
+	c     *slowCommit
+	takes int
+}
+
+type slowTake struct {
+	channel.Take
+	c *slowCommit
+}
+
+func (c *slowCommit) Taker() channel.Taker {
+	if c.first.CompareAndSwap(false, true) {
+		return &slowTaker{Taker: c.Channel.Taker(), c: c}
+	}
+	close(c.taken)
+	return c.Channel.Taker()
+}
+
+func (t *slowTaker) Take(ctx context.Context) (channel.Take, error) {
+	if t.takes++; t.takes > 2 {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	take, err := t.Taker.Take(ctx)
+	return slowTake{take, t.c}, err
+}
+
+func (t slowTake) Commit() error {
+	close(t.c.committing)
+	select {
+	case <-t.c.taken:
+	case <-time.After(100 * time.Millisecond):
+	}
+	return t.Take.Commit()
+}
+
+// TestServerGivesBackBeforeItServesTheNext has a taker gone while the server is busy
+// with what it committed last, so that it cannot notice.
+func TestServerGivesBackBeforeItServesTheNext(t *testing.T) {
+	c, _ := open(t, "", limits)
+	slow := &slowCommit{Channel: c, committing: make(chan struct{}), taken: make(chan struct{})}
+	path := filepath.Join(t.TempDir(), "s")
+	server, err := channel.Listen(t.Context(), slow, path, "c1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	putter := c.Putter()
+	for _, body := range []string{"0", "1"} {
+		if err := put(putter, batch(body), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lost := dialTake(t, "unix:"+path, false, stream.Bounds{})
+	next(t, lost, "0").Commit()
+	next(t, lost, "1")
+	<-slow.committing
+	if err := put(putter, batch("2"), true); err != nil {
+		t.Fatal(err)
+	}
+	lost.Close()
+	r := dialTake(t, "unix:"+path, false, stream.Bounds{})
+	next(t, r, "1").Commit()
+	next(t, r, "2").Commit()
 }
 
 func TestServerCutsForAReaderOfLess(t *testing.T) {

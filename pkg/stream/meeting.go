@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -86,7 +87,7 @@ func readable(f *os.File, wait time.Duration) bool {
 func deserted(f *os.File) bool { return polled(f, 0, 0) }
 
 // polled reports whether one of the events, or an error, is there within wait.
-func polled(f *os.File, events int16, wait time.Duration) bool {
+func polled(f syscall.Conn, events int16, wait time.Duration) bool {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return true // the next read or write will say what is wrong

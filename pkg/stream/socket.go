@@ -140,7 +140,7 @@ func (l *Listener) Close() error {
 }
 
 // Conn is a connection that somebody dialled. One of Reader (for Put), Writer
-// (for Take), Replier (for Ask) and Close is called, once.
+// (for Take), Replier (for Ask) and Close is called, once; Deserted at any time.
 type Conn struct {
 	Hello  Hello // the other end's
 	conn   *net.UnixConn
@@ -168,6 +168,11 @@ func (c *Conn) Writer() *Writer {
 	w.start(&link{data: c.conn, answers: c.from, bounds: c.Hello.Bounds, close: func() { c.conn.Close() }})
 	return w
 }
+
+// Deserted reports whether nobody has the other end any more, or this end is
+// closed. It may be called at any time, also while answers that the other end
+// left behind have not been read.
+func (c *Conn) Deserted() bool { return polled(c.conn, 0, 0) }
 
 // Close closes a connection that is not wanted.
 func (c *Conn) Close() error { return c.conn.Close() }
