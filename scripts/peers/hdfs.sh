@@ -5,49 +5,9 @@
 # acknowledged is lost, and no file left in use, when the data node or the sink
 # is killed in the middle. A Flume with the same configuration writes the same.
 . scripts/peers/lib.sh
+. scripts/peers/lib/hdfs.sh
 
-fetch hdfs
-port=$(free_port)
-mkdir "$work/conf"
-property() { printf '<property><name>%s</name><value>%s</value></property>\n' "$1" "$2"; }
-{
-	echo '<configuration>'
-	property fs.defaultFS "hdfs://127.0.0.1:$port"
-	echo '</configuration>'
-} >"$work/conf/core-site.xml"
-{
-	echo '<configuration>'
-	property dfs.replication 1
-	property dfs.permissions.enabled false
-	property dfs.namenode.name.dir "$work/name"
-	property dfs.datanode.data.dir "$work/data"
-	property dfs.namenode.http-address 127.0.0.1:0
-	property dfs.namenode.safemode.extension 0
-	property dfs.datanode.address "127.0.0.1:$(free_port)"
-	property dfs.datanode.ipc.address "127.0.0.1:$(free_port)"
-	property dfs.datanode.http.address 127.0.0.1:0
-	property dfs.heartbeat.interval 1
-	property dfs.namenode.heartbeat.recheck-interval 2000
-	echo '</configuration>'
-} >"$work/conf/hdfs-site.xml"
-cat >"$work/conf/log4j.properties" <<'END'
-log4j.rootLogger=WARN,console
-log4j.appender.console=org.apache.log4j.ConsoleAppender
-log4j.appender.console.target=System.err
-log4j.appender.console.layout=org.apache.log4j.PatternLayout
-log4j.appender.console.layout.ConversionPattern=%d %p %c{2}: %m%n
-END
-export HADOOP_CONF_DIR=$work/conf HADOOP_USER_NAME=flume
-hadoop() { java -Xmx400m -cp "$work/conf:$(classpath hdfs)" "$@"; }
-shell() { hadoop org.apache.hadoop.fs.FsShell "$@" 2>>"$work/shell.log"; }
-data_node() { start data java -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.datanode.DataNode; }
-
-hadoop org.apache.hadoop.hdfs.server.namenode.NameNode -format -nonInteractive >"$work/format.log" 2>&1
-start name java -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.namenode.NameNode
-until_true 60 'the name node listens' listens "$port"
-data_node
-writes() { echo ready | timeout 20 "$bin/fsink" hdfs /ready --hdfs.fileType=DataStream >>"$work/ready.log" 2>&1; }
-until_true 60 'HDFS takes a file' writes
+start_hdfs
 
 # Every type of file, read by Hadoop.
 seq 3000 | sed 's/.*/line & äöü/' >"$work/lines"
@@ -82,10 +42,6 @@ same "Hadoop reads ${#dirs[@]} types of files" "$work/want" "$work/got"
 # The same configuration, by Flume and by ours, and the same input: the files'
 # names, less the time, and what is in them.
 fetch flume
-flume_with_hadoop() {
-	start "$1" java -Xmx256m -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$(classpath flume):$work/conf:$(classpath hdfs)" \
-		org.apache.flume.node.Application -n a1 -f "$2" --no-reload-conf
-}
 configurations() {
 	echo 'sequence hdfs.fileType=SequenceFile hdfs.writeFormat=Text'
 	echo 'lines hdfs.fileType=DataStream serializer=header_and_text hdfs.fileSuffix=.log hdfs.path=%{colour}/%Y'
@@ -122,7 +78,7 @@ a1.sinks.k1.hdfs.rollCount = 70
 END
 			for property in hdfs.path= $properties; do
 				key=${property%%=*} value=${property#*=}
-				[ "$key" = hdfs.path ] && value=hdfs://127.0.0.1:$port/compare/$title-$who/$value
+				[ "$key" = hdfs.path ] && value=$hdfs/compare/$title-$who/$value
 				echo "a1.sinks.k1.$key = ${value%/}"
 			done
 		} | awk -F ' = ' '{ if (!($1 in at)) { at[$1] = ++n }; line[at[$1]] = $0 } END { for (i = 1; i <= n; i++) print line[i] }' >"$work/$title-$who.conf"

@@ -1,0 +1,59 @@
+# An HDFS, and a Flume that writes to one, for the parts of scripts/interop that
+# have one; it comes after scripts/peers/lib.sh.
+# shellcheck shell=bash
+
+# start_hdfs: start an HDFS, a name node and a data node, at $hdfs, and wait until it
+# takes files. What is started after that finds it by HADOOP_CONF_DIR.
+start_hdfs() {
+	local port
+	fetch hdfs
+	port=$(free_port)
+	hdfs=hdfs://127.0.0.1:$port
+	mkdir "$work/conf"
+	property() { printf '<property><name>%s</name><value>%s</value></property>\n' "$1" "$2"; }
+	{
+		echo '<configuration>'
+		property fs.defaultFS "$hdfs"
+		echo '</configuration>'
+	} >"$work/conf/core-site.xml"
+	{
+		echo '<configuration>'
+		property dfs.replication 1
+		property dfs.permissions.enabled false
+		property dfs.namenode.name.dir "$work/name"
+		property dfs.datanode.data.dir "$work/data"
+		property dfs.namenode.http-address 127.0.0.1:0
+		property dfs.namenode.safemode.extension 0
+		property dfs.datanode.address "127.0.0.1:$(free_port)"
+		property dfs.datanode.ipc.address "127.0.0.1:$(free_port)"
+		property dfs.datanode.http.address 127.0.0.1:0
+		property dfs.heartbeat.interval 1
+		property dfs.namenode.heartbeat.recheck-interval 2000
+		echo '</configuration>'
+	} >"$work/conf/hdfs-site.xml"
+	cat >"$work/conf/log4j.properties" <<-'END'
+		log4j.rootLogger=WARN,console
+		log4j.appender.console=org.apache.log4j.ConsoleAppender
+		log4j.appender.console.target=System.err
+		log4j.appender.console.layout=org.apache.log4j.PatternLayout
+		log4j.appender.console.layout.ConversionPattern=%d %p %c{2}: %m%n
+	END
+	export HADOOP_CONF_DIR=$work/conf HADOOP_USER_NAME=flume
+	hadoop org.apache.hadoop.hdfs.server.namenode.NameNode -format -nonInteractive >"$work/format.log" 2>&1
+	start name java -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.namenode.NameNode
+	until_true 60 'the name node listens' listens "$port"
+	data_node
+	writes() { echo ready | timeout 20 "$bin/fsink" hdfs /ready --hdfs.fileType=DataStream >>"$work/ready.log" 2>&1; }
+	until_true 60 'HDFS takes a file' writes
+}
+
+# hadoop CLASS ARGUMENT…: run a program of Hadoop's; shell, its file system shell.
+hadoop() { java -Xmx400m -cp "$work/conf:$(classpath hdfs)" "$@"; }
+shell() { hadoop org.apache.hadoop.fs.FsShell "$@" 2>>"$work/shell.log"; }
+data_node() { start data java -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.datanode.DataNode; }
+
+# flume_with_hadoop NAME CONF: as flume, with Hadoop's jars besides.
+flume_with_hadoop() {
+	start "$1" java -Xmx256m -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$(classpath flume):$work/conf:$(classpath hdfs)" \
+		org.apache.flume.node.Application -n a1 -f "$2" --no-reload-conf
+}
