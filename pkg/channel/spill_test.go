@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,62 +40,29 @@ func few(events, transaction int, keepAlive time.Duration) channel.Limits {
 		Texts: channel.Texts{Full: "full", FullBytes: "full of bytes", TooMany: "too many"}}
 }
 
-// spillModel is a Spill as a slice of batches, in order. Those that have gone to
-// disk are still there after a crash.
-type spillModel struct {
-	t    *testing.T
-	dir  string
-	real *channel.Spill
-	put  channel.Putter
-
-	takers  [2]channel.Taker
-	batches []*spillModelled
-	next    int // body
-}
-
-type spillModelled struct {
-	modelled
-	spilt bool
-}
+// spillModel is a Spill. What has gone to disk is still there after a crash.
+type spillModel struct{ model[*channel.Spill] }
 
 const memoryHolds, diskHolds, transactionHolds = 8, 30, 10
 
-func (m *spillModel) open() {
-	m.real = openSpill(m.t, m.dir, few(memoryHolds, transactionHolds, 0), few(diskHolds, transactionHolds, 0))
-	m.put = m.real.Putter()
-	for i := range m.takers {
-		m.takers[i] = m.real.Taker()
-	}
-	m.batches = slices.DeleteFunc(m.batches, func(b *spillModelled) bool { return !b.spilt })
-	for _, b := range m.batches {
-		b.take = nil
-	}
-}
-
-func (m *spillModel) close() {
-	if err := m.real.Close(); err != nil {
-		m.t.Fatal(err)
-	}
+func (m *spillModel) openSpill(dir string) *channel.Spill {
+	return openSpill(m.t, dir, few(memoryHolds, transactionHolds, 0), few(diskHolds, transactionHolds, 0))
 }
 
 // held returns how many events are in memory and on disk.
 func (m *spillModel) held() (inMemory, onDisk int) {
 	for _, b := range m.batches {
-		if b.spilt {
-			onDisk += b.n
-		} else {
+		if b.inMemory {
 			inMemory += b.n
+		} else {
+			onDisk += b.n
 		}
 	}
 	return inMemory, onDisk
 }
 
 func (m *spillModel) Put(t *rapid.T) {
-	b := new(event.Batch)
-	for range rapid.IntRange(1, transactionHolds).Draw(t, "events") {
-		m.next++
-		b.Append(event.Event{Body: bytes.Repeat([]byte(fmt.Sprint(m.next, " ")), rapid.IntRange(1, 400).Draw(t, "size"))})
-	}
+	b := m.batch(t, transactionHolds)
 	enc, n := bytes.Clone(b.Encoded()), b.Len()
 	inMemory, onDisk := m.held()
 	spilt := onDisk > 0 || inMemory+n > memoryHolds
@@ -110,59 +76,7 @@ func (m *spillModel) Put(t *rapid.T) {
 	case err != nil:
 		t.Fatalf("put of %d events beside %d in memory and %d on disk: %v", n, inMemory, onDisk, err)
 	default:
-		m.batches = append(m.batches, &spillModelled{modelled{enc: enc, n: n}, spilt})
-	}
-}
-
-func (m *spillModel) Take(t *rapid.T) {
-	i := slices.IndexFunc(m.batches, func(b *spillModelled) bool { return b.take == nil })
-	if i < 0 {
-		t.Skip("nothing to take")
-	}
-	b := m.batches[i]
-	b.taker = rapid.IntRange(0, 1).Draw(t, "taker")
-	b.take = take(m.t, m.takers[b.taker])
-	if !bytes.Equal(b.take.Batch().Encoded(), b.enc) {
-		t.Fatalf("took %.40q; want %.40q", b.take.Batch().Encoded(), b.enc)
-	}
-}
-
-// draw returns the place of a batch that a taker has.
-func (m *spillModel) draw(t *rapid.T) int {
-	var held []int
-	for i, b := range m.batches {
-		if b.take != nil {
-			held = append(held, i)
-		}
-	}
-	if len(held) == 0 {
-		t.Skip("nothing is taken")
-	}
-	return rapid.SampledFrom(held).Draw(t, "batch")
-}
-
-func (m *spillModel) Commit(t *rapid.T) {
-	i := m.draw(t)
-	if err := m.batches[i].take.Commit(); err != nil {
-		t.Fatal(err)
-	}
-	m.batches = slices.Delete(m.batches, i, i+1)
-}
-
-func (m *spillModel) Return(t *rapid.T) {
-	b := m.batches[m.draw(t)]
-	b.take.Return()
-	b.take = nil
-}
-
-func (m *spillModel) Disconnect(t *rapid.T) {
-	which := rapid.IntRange(0, 1).Draw(t, "taker")
-	m.takers[which].Close()
-	m.takers[which] = m.real.Taker()
-	for _, b := range m.batches {
-		if b.take != nil && b.taker == which {
-			b.take = nil
-		}
+		m.batches = append(m.batches, &modelled{enc: enc, n: n, inMemory: !spilt})
 	}
 }
 
@@ -170,29 +84,7 @@ func (m *spillModel) Purge(t *rapid.T) {
 	if rapid.IntRange(0, 9).Draw(t, "rarely") > 0 {
 		t.Skip("not now")
 	}
-	if _, err := m.real.Purge(m.t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	m.batches = slices.DeleteFunc(m.batches, func(b *spillModelled) bool { return b.take == nil })
-}
-
-func (m *spillModel) Restart(*rapid.T) {
-	m.close()
-	m.open()
-}
-
-// Crash goes on with what a process that is killed at this instant leaves on
-// disk.
-func (m *spillModel) Crash(*rapid.T) {
-	left := m.t.TempDir()
-	m.real.Still(func() {
-		if err := copyChannel(left, m.dir); err != nil {
-			m.t.Fatal(err)
-		}
-	})
-	m.close()
-	m.dir = left
-	m.open()
+	m.model.Purge(t)
 }
 
 // Check compares what is held, and what can be seen of it.
@@ -237,9 +129,10 @@ func (m *spillModel) Check(t *rapid.T) {
 
 func TestSpillIsASlice(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &spillModel{t: t, dir: t.TempDir()}
-		m.open()
-		defer func() { m.close() }()
+		m := new(spillModel)
+		m.t, m.dir, m.open = t, t.TempDir(), m.openSpill
+		m.start()
+		defer m.close()
 		rt.Repeat(map[string]func(*rapid.T){
 			"put": m.Put, "put 2": m.Put, "put 3": m.Put, "take": m.Take, "take 2": m.Take, "take 3": m.Take,
 			"commit": m.Commit, "commit 2": m.Commit, "commit 3": m.Commit,
