@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,56 +13,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/serializer"
+	"github.com/flumekit/flumekit/pkg/sink/sinktest"
 )
 
-// alone runs the rest of a test in a process of its own, whose limits it may
-// change. It reports whether this is that process; if not, all is done.
-func alone(t *testing.T) bool {
-	t.Helper()
-	const mark = "FILEROLL_TEST_ALONE"
-	if os.Getenv(mark) == t.Name() {
-		return true
-	}
-	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	child.Env = append(os.Environ(), mark+"="+t.Name())
-	if out, err := child.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-	return false
-}
-
-// fillDisk has the kernel refuse whatever would make a file longer than most
-// bytes; it takes the part that fits, as a disk does that gets full.
-func fillDisk(t *testing.T, most uint64) (mend func()) {
-	t.Helper()
-	signal.Ignore(syscall.SIGXFSZ)
-	var before unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: most, Max: before.Max}); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 func TestFullDiskLeavesNoPartOfABatch(t *testing.T) {
-	if !alone(t) {
+	if !sinktest.Alone(t) {
 		return
 	}
 	const room = 300 << 10 // more than one write of the serializer
 	dir := t.TempDir()
 	s := start(t, dir, "sink.rollInterval", "0")
 	put(t, s, "first")
-	mend := fillDisk(t, room)
+	mend := sinktest.FillDisk(t, room)
 	big := strings.Repeat("x", 1000)
 	if err := s.Write(t.Context(), batch(slices.Repeat([]string{big}, 400)...)); err == nil || !strings.Contains(err.Error(), "file too large") {
 		t.Errorf("got %v; want the kernel's refusal", err)
@@ -82,12 +45,12 @@ func TestFullDiskLeavesNoPartOfABatch(t *testing.T) {
 }
 
 func TestFullDiskLeavesNoEmptyFile(t *testing.T) {
-	if !alone(t) {
+	if !sinktest.Alone(t) {
 		return
 	}
 	dir := t.TempDir()
 	s := start(t, dir)
-	mend := fillDisk(t, 7)
+	mend := sinktest.FillDisk(t, 7)
 	defer mend()
 	if err := s.Write(t.Context(), batch("more than seven bytes")); err == nil {
 		t.Error("Write returned nil; want the kernel's refusal")
@@ -102,7 +65,7 @@ func TestFullDiskLeavesNoEmptyFile(t *testing.T) {
 
 // A file that can neither be written to nor cut back is left as it is.
 func TestFileThatFailsIsFollowedByAnother(t *testing.T) {
-	if !alone(t) {
+	if !sinktest.Alone(t) {
 		return
 	}
 	for _, tt := range []struct {
@@ -118,7 +81,7 @@ func TestFileThatFailsIsFollowedByAnother(t *testing.T) {
 			if err := os.Truncate(f.path(), 2); err != nil {
 				t.Fatal(err)
 			}
-			return fillDisk(t, 4)
+			return sinktest.FillDisk(t, 4)
 		}, "fise"},
 		{"it cannot be synced", func(t *testing.T, f *file) func() {
 			r, w, err := os.Pipe()

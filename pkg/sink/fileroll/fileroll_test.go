@@ -16,7 +16,7 @@ import (
 )
 
 func TestPromises(t *testing.T) {
-	if !alone(t) {
+	if !sinktest.Alone(t) {
 		return
 	}
 	for name, set := range map[string][]string{
@@ -31,7 +31,7 @@ func TestPromises(t *testing.T) {
 					opt := sinktest.Set(t, new(Options), append([]string{"sink.directory", dir}, set...)...)
 					return opt, sinktest.Destination{
 						Bodies: func(t *testing.T) []string { return lines(t, dir) },
-						Break:  func(t *testing.T) func() { return fillDisk(t, 7) },
+						Break:  func(t *testing.T) func() { return sinktest.FillDisk(t, 7) },
 					}
 				},
 				Refused: map[string]func(*testing.T) sink.Options{

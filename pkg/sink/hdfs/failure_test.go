@@ -5,22 +5,18 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/flumekit/flumekit/pkg/sink"
 	"github.com/flumekit/flumekit/pkg/sink/sinktest"
 )
 
 func TestPromises(t *testing.T) {
-	if !alone(t) {
+	if !sinktest.Alone(t) {
 		return
 	}
 	for name, set := range map[string][]string{
@@ -33,7 +29,7 @@ func TestPromises(t *testing.T) {
 					dir := t.TempDir()
 					return options(t, dir, set...), sinktest.Destination{
 						Bodies: func(t *testing.T) []string { return lines(t, dir) },
-						Break:  func(t *testing.T) func() { return fillDisk(t, 7) },
+						Break:  func(t *testing.T) func() { return sinktest.FillDisk(t, 7) },
 					}
 				},
 				Refused: map[string]func(*testing.T) sink.Options{
@@ -78,50 +74,15 @@ func lines(t testing.TB, dir string) []string {
 	return all
 }
 
-// alone runs the rest of a test in a process of its own, whose limits it may
-// change. It reports whether this is that process; if not, all is done.
-func alone(t *testing.T) bool {
-	t.Helper()
-	const mark = "HDFS_TEST_ALONE"
-	if os.Getenv(mark) == t.Name() {
-		return true
-	}
-	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	child.Env = append(os.Environ(), mark+"="+t.Name())
-	if out, err := child.CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
-	return false
-}
-
-// fillDisk has the kernel refuse whatever would make a file longer than most
-// bytes; it takes the part that fits, as a disk does that gets full.
-func fillDisk(t *testing.T, most uint64) (mend func()) {
-	t.Helper()
-	signal.Ignore(syscall.SIGXFSZ)
-	var before unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: most, Max: before.Max}); err != nil {
-		t.Fatal(err)
-	}
-	return func() {
-		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 // A file that fails ends with what was delivered, and the batch is in another.
 func TestFailedFileIsCutBack(t *testing.T) {
-	if !alone(t) {
+	if !sinktest.Alone(t) {
 		return
 	}
 	dir := t.TempDir()
 	s := open(t, dir, "hdfs.rollCount", "0", "hdfs.rollSize", "0")
 	put(t, s, "first")
-	mend := fillDisk(t, 10)
+	mend := sinktest.FillDisk(t, 10)
 	if err := s.Write(t.Context(), batch("second", "third")); err == nil || !strings.Contains(err.Error(), "file too large") {
 		t.Errorf("got %v; want the kernel's refusal", err)
 	}
