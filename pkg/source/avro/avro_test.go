@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/fault"
@@ -47,13 +46,8 @@ func TestPromises(t *testing.T) {
 		},
 		Refused: map[string]func(*testing.T) source.Options{
 			"port": func(t *testing.T) source.Options {
-				taken, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { taken.Close() })
 				opt := options()
-				opt.Port = option.Int(taken.Addr().(*net.TCPAddr).Port)
+				opt.Port = option.Int(sourcetest.TakenPort(t))
 				return opt
 			},
 			"bind": func(*testing.T) source.Options {
@@ -70,26 +64,6 @@ func TestPromises(t *testing.T) {
 	})
 }
 
-// run runs an avro source for the length of the test.
-func run(t *testing.T, opt *avro.Options, put source.Put) net.Addr {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	src, err := opt.Open(ctx)
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	done := make(chan error)
-	go func() { done <- src.Run(ctx, put) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	return src.(source.Addresser).Addr()
-}
-
 func batchOf(n int) (*event.Batch, []string) {
 	var b event.Batch
 	var bodies []string
@@ -102,7 +76,7 @@ func batchOf(n int) (*event.Batch, []string) {
 
 func TestRequestLargerThanATransaction(t *testing.T) {
 	put := sourcetest.Collector{Max: 30}
-	c := client(t, run(t, options(), &put))
+	c := client(t, sourcetest.Listen(t, options(), &put))
 	defer c.Close()
 	batch, want := batchOf(100)
 	if err := c.AppendBatch(t.Context(), batch); err != nil {
@@ -115,7 +89,7 @@ func TestRequestLargerThanATransaction(t *testing.T) {
 
 func TestManyClients(t *testing.T) {
 	var put sourcetest.Collector
-	addr := run(t, options(), &put)
+	addr := sourcetest.Listen(t, options(), &put)
 	const clients, calls, size = 50, 10, 7
 	errs := make(chan error, clients)
 	for range clients {
@@ -146,7 +120,7 @@ func TestRequestTooLarge(t *testing.T) {
 	opt := options()
 	opt.MaxRequest = 100
 	var put sourcetest.Collector
-	c := client(t, run(t, opt, &put))
+	c := client(t, sourcetest.Listen(t, opt, &put))
 	defer c.Close()
 	batch, _ := batchOf(100)
 	if err := c.AppendBatch(t.Context(), batch); err == nil {
@@ -176,7 +150,7 @@ func TestIPFilter(t *testing.T) {
 				t.Fatal(err)
 			}
 			var put sourcetest.Collector
-			c := client(t, run(t, opt, &put))
+			c := client(t, sourcetest.Listen(t, opt, &put))
 			defer c.Close()
 			batch, _ := batchOf(1)
 			if err := c.AppendBatch(t.Context(), batch); (err == nil) != admitted {
@@ -194,12 +168,7 @@ func TestStopClosesIdleConnections(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- src.Run(ctx, &sourcetest.Collector{}) }()
-	conn, err := net.Dial("tcp", src.(source.Addresser).Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(sourcetest.Bound))
+	conn := sourcetest.Dial(t, src.(source.Addresser).Addr())
 	conn.Write([]byte{0, 0, 0, 1}) // the beginning of a frame
 	cancel()
 	if err := <-done; err != nil {

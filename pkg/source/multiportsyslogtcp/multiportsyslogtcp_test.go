@@ -1,9 +1,7 @@
 package multiportsyslogtcp_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
@@ -23,39 +21,15 @@ func options(ports int) *multiportsyslogtcp.Options {
 	}
 }
 
-// fed is a source that is sent some lines as soon as it is open. Its sender is
-// told nothing, so that the promises see a source with an input of its own.
-type fed struct {
-	source.Options
-	lines []string
-}
-
-func (f *fed) Open(ctx context.Context) (source.Source, error) {
-	src, err := f.Options.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := net.Dial("tcp", src.(source.Addresser).Addr().String())
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	_, err = io.WriteString(conn, strings.Join(f.lines, "\n")+"\n")
-	return src, err
-}
-
 func TestPromises(t *testing.T) {
 	sourcetest.Run(t, sourcetest.Case{
-		New: func(_ *testing.T, bodies []string) source.Options { return &fed{options(1), bodies} },
+		New: func(_ *testing.T, bodies []string) source.Options {
+			return sourcetest.Fed(options(1), "tcp", strings.Join(bodies, "\n")+"\n")
+		},
 		Refused: map[string]func(*testing.T) source.Options{
 			"port": func(t *testing.T) source.Options {
-				taken, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { taken.Close() })
 				opt := options(2)
-				opt.Ports[1] = option.Int(taken.Addr().(*net.TCPAddr).Port)
+				opt.Ports[1] = option.Int(sourcetest.TakenPort(t))
 				return opt
 			},
 		},
@@ -65,20 +39,7 @@ func TestPromises(t *testing.T) {
 // run runs a source until the test ends, and returns where it listens.
 func run(t testing.TB, opt *multiportsyslogtcp.Options, put source.Put) []string {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	src, err := opt.Open(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- src.Run(ctx, put) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	return strings.Fields(src.(source.Addresser).Addr().String())
+	return strings.Fields(sourcetest.Listen(t, opt, put).String())
 }
 
 // send sends text in pieces of a few bytes each.

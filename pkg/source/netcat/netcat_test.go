@@ -41,13 +41,8 @@ func TestPromises(t *testing.T) {
 		Send: send,
 		Refused: map[string]func(*testing.T) source.Options{
 			"port": func(t *testing.T) source.Options {
-				taken, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { taken.Close() })
 				opt := options()
-				opt.Port = option.Int(taken.Addr().(*net.TCPAddr).Port)
+				opt.Port = option.Int(sourcetest.TakenPort(t))
 				return opt
 			},
 			"bind": func(*testing.T) source.Options {
@@ -79,37 +74,6 @@ func send(t *testing.T, addr net.Addr, lines []string) []error {
 		}
 	}
 	return answers
-}
-
-// run runs a netcat source for the length of the test.
-func run(t testing.TB, opt *netcat.Options, put source.Put) net.Addr {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	src, err := opt.Open(ctx)
-	if err != nil {
-		cancel()
-		t.Fatal(err)
-	}
-	done := make(chan error)
-	go func() { done <- src.Run(ctx, put) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	return src.(source.Addresser).Addr()
-}
-
-func dial(t testing.TB, addr net.Addr) *net.TCPConn {
-	t.Helper()
-	client, err := net.Dial("tcp", addr.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	client.SetDeadline(time.Now().Add(sourcetest.Bound))
-	t.Cleanup(func() { client.Close() })
-	return client.(*net.TCPConn)
 }
 
 // expect reads exactly want, in as many reads as it takes.
@@ -162,7 +126,7 @@ func TestAnswers(t *testing.T) {
 				tt.opt(opt)
 			}
 			var put sourcetest.Collector
-			client := dial(t, run(t, opt, &put))
+			client := sourcetest.Dial(t, sourcetest.Listen(t, opt, &put))
 			io.WriteString(client, tt.sent)
 			client.CloseWrite()
 			answers, err := io.ReadAll(client)
@@ -179,7 +143,7 @@ func TestAnswers(t *testing.T) {
 		opt := options()
 		opt.AckEveryEvent = false
 		put := sourcetest.Collector{Max: 2}
-		client := dial(t, run(t, opt, &put))
+		client := sourcetest.Dial(t, sourcetest.Listen(t, opt, &put))
 		io.WriteString(client, "1\n2\n")
 		put.Await(t, 2)
 		put.Fill()
@@ -193,7 +157,7 @@ func TestAnswers(t *testing.T) {
 	t.Run("a reason of several lines", func(t *testing.T) {
 		var put sourcetest.Collector
 		put.Fail(errors.New("one\ntwo\r\nthree"))
-		client := dial(t, run(t, options(), &put))
+		client := sourcetest.Dial(t, sourcetest.Listen(t, options(), &put))
 		io.WriteString(client, "x\n")
 		expect(t, client, "FAILED: one two three\n")
 	})
@@ -201,7 +165,7 @@ func TestAnswers(t *testing.T) {
 
 func TestOneLineAtATime(t *testing.T) {
 	var put sourcetest.Collector
-	client := dial(t, run(t, options(), &put))
+	client := sourcetest.Dial(t, sourcetest.Listen(t, options(), &put))
 	for range 100 {
 		io.WriteString(client, "line\n")
 		expect(t, client, "OK\n")
@@ -218,7 +182,7 @@ func TestLinesAcrossReads(t *testing.T) {
 	opt := options()
 	opt.MaxLineLength = 1 << 20
 	put := sourcetest.Collector{Max: 100}
-	client := dial(t, run(t, opt, &put))
+	client := sourcetest.Dial(t, sourcetest.Listen(t, opt, &put))
 	var want []string
 	for i := range 300 {
 		want = append(want, fmt.Sprint(i)+strings.Repeat("é", i*i))
@@ -238,8 +202,8 @@ func TestLinesAcrossReads(t *testing.T) {
 func TestClientThatLeavesWithoutItsAnswers(t *testing.T) {
 	var put sourcetest.Collector
 	put.Hold()
-	addr := run(t, options(), &put)
-	client := dial(t, addr)
+	addr := sourcetest.Listen(t, options(), &put)
+	client := sourcetest.Dial(t, addr)
 	io.WriteString(client, "a\nb\nc")
 	client.Close()
 	put.AwaitCaller(t)
@@ -257,7 +221,7 @@ func TestStopClosesIdleConnections(t *testing.T) {
 	var put sourcetest.Collector
 	done := make(chan error, 1)
 	go func() { done <- src.Run(ctx, &put) }()
-	client := dial(t, src.(source.Addresser).Addr())
+	client := sourcetest.Dial(t, src.(source.Addresser).Addr())
 	io.WriteString(client, "whole\nhal")
 	expect(t, client, "OK\n")
 	cancel()
@@ -280,11 +244,11 @@ func TestMaxConnections(t *testing.T) {
 	opt := options()
 	opt.MaxConnections = 1
 	var put sourcetest.Collector
-	addr := run(t, opt, &put)
-	first := dial(t, addr)
+	addr := sourcetest.Listen(t, opt, &put)
+	first := sourcetest.Dial(t, addr)
 	io.WriteString(first, "a\n")
 	expect(t, first, "OK\n")
-	second := dial(t, addr)
+	second := sourcetest.Dial(t, addr)
 	expect(t, second, "FAILED: Too many connections (1)\n")
 	if _, err := second.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the second connection: got %v; want EOF", err)
@@ -334,7 +298,7 @@ func TestManual(t *testing.T) {
 
 func BenchmarkLines(b *testing.B) {
 	put := sourcetest.Collector{Forget: true}
-	client := dial(b, run(b, options(), &put))
+	client := sourcetest.Dial(b, sourcetest.Listen(b, options(), &put))
 	client.SetDeadline(time.Time{})
 	const lines = 1000
 	chunk := bytes.Repeat(append(bytes.Repeat([]byte("x"), 199), '\n'), lines)

@@ -33,39 +33,15 @@ func options() *syslogtcp.Options {
 	return &syslogtcp.Options{Host: "127.0.0.1", EventSize: 2500, MaxConnections: 1024}
 }
 
-// fed is a source that is sent some lines as soon as it is open. Its sender is
-// told nothing, so that the promises see a source with an input of its own.
-type fed struct {
-	source.Options
-	lines []string
-}
-
-func (f *fed) Open(ctx context.Context) (source.Source, error) {
-	src, err := f.Options.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := net.Dial("tcp", src.(source.Addresser).Addr().String())
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	_, err = io.WriteString(conn, strings.Join(f.lines, "\n")+"\n")
-	return src, err
-}
-
 func TestPromises(t *testing.T) {
 	sourcetest.Run(t, sourcetest.Case{
-		New: func(_ *testing.T, bodies []string) source.Options { return &fed{options(), bodies} },
+		New: func(_ *testing.T, bodies []string) source.Options {
+			return sourcetest.Fed(options(), "tcp", strings.Join(bodies, "\n")+"\n")
+		},
 		Refused: map[string]func(*testing.T) source.Options{
 			"port": func(t *testing.T) source.Options {
-				taken, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { taken.Close() })
 				opt := options()
-				opt.Port = option.Int(taken.Addr().(*net.TCPAddr).Port)
+				opt.Port = option.Int(sourcetest.TakenPort(t))
 				return opt
 			},
 			"host": func(*testing.T) source.Options {
@@ -82,35 +58,6 @@ func TestPromises(t *testing.T) {
 	})
 }
 
-// run runs a source until the test ends, and returns where it listens.
-func run(t testing.TB, opt *syslogtcp.Options, put source.Put) string {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	src, err := opt.Open(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- src.Run(ctx, put) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	return src.(source.Addresser).Addr().String()
-}
-
-func dial(t testing.TB, addr string) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
-}
-
 // header returns a header of the one event of the bodies that was committed.
 func header(t *testing.T, put *sourcetest.Collector, key string) string {
 	t.Helper()
@@ -125,7 +72,7 @@ func header(t *testing.T, put *sourcetest.Collector, key string) string {
 
 func TestSingleLinesAreCommittedAtOnce(t *testing.T) {
 	var put sourcetest.Collector
-	conn := dial(t, run(t, options(), &put))
+	conn := sourcetest.Dial(t, sourcetest.Listen(t, options(), &put))
 	for i, line := range []string{"<13>1 - - a\n", "<13>1 - - b\n", "11 <13>1 - - c"} {
 		io.WriteString(conn, line)
 		put.Await(t, i+1) // with the connection still open
@@ -141,7 +88,7 @@ func TestLastLineCounts(t *testing.T) {
 		"30 <13>1 - - not all": "Incomplete",
 	} {
 		var put sourcetest.Collector
-		conn := dial(t, run(t, options(), &put))
+		conn := sourcetest.Dial(t, sourcetest.Listen(t, options(), &put))
 		io.WriteString(conn, text)
 		conn.Close()
 		put.Await(t, 1)
@@ -162,7 +109,7 @@ func TestStopCommitsWhatWasRead(t *testing.T) {
 	var put sourcetest.Collector
 	done := make(chan error, 1)
 	go func() { done <- src.Run(ctx, &put) }()
-	conn := dial(t, src.(source.Addresser).Addr().String())
+	conn := sourcetest.Dial(t, src.(source.Addresser).Addr())
 	io.WriteString(conn, "<13>1 - - whole\n<13>1 - - hal")
 	put.Await(t, 1)
 	cancel()
@@ -182,7 +129,7 @@ func TestStopCommitsWhatWasRead(t *testing.T) {
 func TestFullChannelStopsReading(t *testing.T) {
 	var put sourcetest.Collector
 	put.Fill()
-	conn := dial(t, run(t, options(), &put))
+	conn := sourcetest.Dial(t, sourcetest.Listen(t, options(), &put))
 	const chunk = 1000
 	text := []byte(strings.Repeat("<13>1 - - "+strings.Repeat("x", 190)+"\n", chunk))
 	sent := 0
@@ -212,7 +159,7 @@ func TestEventSize(t *testing.T) {
 	opt := options()
 	opt.EventSize = 20
 	var put sourcetest.Collector
-	conn := dial(t, run(t, opt, &put))
+	conn := sourcetest.Dial(t, sourcetest.Listen(t, opt, &put))
 	io.WriteString(conn, "<13>"+strings.Repeat("a", 17)+"\n<13>1 - - x\n")
 	put.Await(t, 3)
 	if got, want := put.Bodies(), []string{"<13>" + strings.Repeat("a", 16), "a", "x"}; !slices.Equal(got, want) {
@@ -235,7 +182,7 @@ func TestKeepFieldsAndFormat(t *testing.T) {
 		t.Fatal(err)
 	}
 	var put sourcetest.Collector
-	conn := dial(t, run(t, opt, &put))
+	conn := sourcetest.Dial(t, sourcetest.Listen(t, opt, &put))
 	io.WriteString(conn, "<13>[24/2026/Dec 10:00:00 +0200] box: mine\n<13>1 - host2 theirs\n")
 	put.Await(t, 2)
 	if got, want := put.Bodies(), []string{"box mine", "host2 theirs"}; !slices.Equal(got, want) {
@@ -251,7 +198,7 @@ func TestClientHeaders(t *testing.T) {
 	opt := options()
 	opt.Client = syslog.Client{IPHeader: "ip", HostnameHeader: "host"}
 	var put sourcetest.Collector
-	conn := dial(t, run(t, opt, &put))
+	conn := sourcetest.Dial(t, sourcetest.Listen(t, opt, &put))
 	io.WriteString(conn, "<13>1 - theirs x\n")
 	put.Await(t, 1)
 	names, err := net.DefaultResolver.LookupAddr(t.Context(), "127.0.0.1")
@@ -292,9 +239,9 @@ func TestTLS(t *testing.T) {
 	opt := options()
 	opt.TLS = tlsconf.Server{Enabled: true, Keystore: identity(t)}
 	var put sourcetest.Collector
-	addr := run(t, opt, &put)
+	addr := sourcetest.Listen(t, opt, &put)
 
-	plain := dial(t, addr)
+	plain := sourcetest.Dial(t, addr)
 	io.WriteString(plain, "<13>1 - - in the clear\n")
 	if _, err := io.Copy(io.Discard, plain); err != nil && !strings.Contains(err.Error(), "reset") {
 		t.Errorf("a client without TLS: %v; want the connection closed", err)
@@ -304,7 +251,7 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := tls.Dial("tcp", addr, config)
+	conn, err := tls.Dial("tcp", addr.String(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,12 +270,11 @@ func TestMaxConnections(t *testing.T) {
 	opt := options()
 	opt.MaxConnections = 1
 	var put sourcetest.Collector
-	addr := run(t, opt, &put)
-	first := dial(t, addr)
+	addr := sourcetest.Listen(t, opt, &put)
+	first := sourcetest.Dial(t, addr)
 	io.WriteString(first, "<13>1 - - a\n")
 	put.Await(t, 1)
-	second := dial(t, addr)
-	second.SetDeadline(time.Now().Add(sourcetest.Bound))
+	second := sourcetest.Dial(t, addr)
 	if _, err := second.Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("the second connection: got %v; want EOF", err)
 	}
@@ -355,7 +301,8 @@ func TestValidate(t *testing.T) {
 
 func BenchmarkLines(b *testing.B) {
 	put := sourcetest.Collector{Forget: true}
-	conn := dial(b, run(b, options(), &put))
+	conn := sourcetest.Dial(b, sourcetest.Listen(b, options(), &put))
+	conn.SetDeadline(time.Time{})
 	const lines = 1000
 	begin := "<13>Oct 11 22:14:15 mymachine su: "
 	chunk := []byte(strings.Repeat(begin+strings.Repeat("x", 200-len(begin))+"\n", lines))

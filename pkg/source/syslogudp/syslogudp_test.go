@@ -20,34 +20,9 @@ import (
 // options returns the defaults, on a free port.
 func options() *syslogudp.Options { return &syslogudp.Options{Host: "127.0.0.1"} }
 
-// fed is a source that is sent some datagrams as soon as it is open. Its sender
-// is told nothing, so that the promises see a source with an input of its own.
-type fed struct {
-	source.Options
-	datagrams []string
-}
-
-func (f *fed) Open(ctx context.Context) (source.Source, error) {
-	src, err := f.Options.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := net.Dial("udp", src.(source.Addresser).Addr().String())
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	for _, datagram := range f.datagrams {
-		if _, err := conn.Write([]byte(datagram)); err != nil {
-			return nil, err
-		}
-	}
-	return src, nil
-}
-
 func TestPromises(t *testing.T) {
 	sourcetest.Run(t, sourcetest.Case{
-		New: func(_ *testing.T, bodies []string) source.Options { return &fed{options(), bodies} },
+		New: func(_ *testing.T, bodies []string) source.Options { return sourcetest.Fed(options(), "udp", bodies...) },
 		Refused: map[string]func(*testing.T) source.Options{
 			"port": func(t *testing.T) source.Options {
 				taken, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -72,7 +47,7 @@ func TestPromises(t *testing.T) {
 func receive(t *testing.T, opt *syslogudp.Options, n int, datagrams ...string) *sourcetest.Collector {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	src, err := (&fed{opt, datagrams}).Open(ctx)
+	src, err := sourcetest.Fed(opt, "udp", datagrams...).Open(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,15 +126,8 @@ func TestValidate(t *testing.T) {
 }
 
 func BenchmarkDatagrams(b *testing.B) {
-	ctx, cancel := context.WithCancel(b.Context())
-	src, err := options().Open(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
 	put := sourcetest.Collector{Forget: true}
-	done := make(chan error, 1)
-	go func() { done <- src.Run(ctx, &put) }()
-	conn, err := net.Dial("udp", src.(source.Addresser).Addr().String())
+	conn, err := net.Dial("udp", sourcetest.Listen(b, options(), &put).String())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -176,6 +144,4 @@ func BenchmarkDatagrams(b *testing.B) {
 	}
 	put.Await(b, b.N)
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-	cancel()
-	<-done
 }
