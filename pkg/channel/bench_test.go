@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/event"
 )
 
@@ -178,7 +179,7 @@ func BenchmarkBacklog(b *testing.B) {
 				b.StartTimer()
 				taker := c.Taker()
 				for range messages {
-					commit(b, take(b, taker))
+					channeltest.Commit(b, channeltest.Next(b, taker))
 				}
 				b.StopTimer()
 				if err := c.Close(); err != nil {
@@ -195,7 +196,7 @@ func fill(b *testing.B, dir string, limits channel.Limits, messages, n int) {
 	p := c.Putter()
 	var all []<-chan error
 	for range messages {
-		all = append(all, begin(p, events(n), true))
+		all = append(all, channeltest.Begin(p, events(n), true))
 	}
 	for _, done := range all {
 		if err := <-done; err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/channel/memory"
 	"github.com/flumekit/flumekit/pkg/event"
@@ -91,58 +92,9 @@ func open(t testing.TB, dir string, limits channel.Limits) (*channel.Queue, *cou
 	return c, store
 }
 
-func batch(bodies ...string) *event.Batch {
-	b := new(event.Batch)
-	for _, body := range bodies {
-		b.Append(event.Event{Body: []byte(body)})
-	}
-	return b
-}
-
-func bodies(b *event.Batch) string {
-	var all []string
-	for e := range b.All() {
-		all = append(all, string(e.Body))
-	}
-	return strings.Join(all, " ")
-}
-
 // put commits b and returns the reason if it was refused.
 func put(p channel.Putter, b *event.Batch, wait bool) error {
-	return <-begin(p, b, wait)
-}
-
-func begin(p channel.Putter, b *event.Batch, wait bool) <-chan error {
-	done := make(chan error, 1)
-	p.Put(b, wait, func(err error) { done <- err })
-	return done
-}
-
-func take(t testing.TB, from channel.Taker) channel.Take {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	got, err := from.Take(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
-}
-
-func wantTake(t testing.TB, from channel.Taker, want string) channel.Take {
-	t.Helper()
-	got := take(t, from)
-	if text := bodies(got.Batch()); text != want {
-		t.Fatalf("took %q; want %q", text, want)
-	}
-	return got
-}
-
-func commit(t testing.TB, take channel.Take) {
-	t.Helper()
-	if err := take.Commit(); err != nil {
-		t.Fatal(err)
-	}
+	return <-channeltest.Begin(p, b, wait)
 }
 
 func TestGroupCommit(t *testing.T) {
@@ -154,7 +106,7 @@ func TestGroupCommit(t *testing.T) {
 			p := c.Putter()
 			defer p.Close()
 			for j := range each {
-				if err := put(p, batch(fmt.Sprintf("%d.%d", i, j)), false); err != nil {
+				if err := put(p, channeltest.Batch(fmt.Sprintf("%d.%d", i, j)), false); err != nil {
 					t.Error(err)
 				}
 			}
@@ -169,7 +121,7 @@ func TestGroupCommit(t *testing.T) {
 	defer taker.Close()
 	next := make(map[string]int)
 	for n := 0; n < putters*each; {
-		got := take(t, taker)
+		got := channeltest.Next(t, taker)
 		for e := range got.Batch().All() {
 			who, number, _ := strings.Cut(string(e.Body), ".")
 			if want := fmt.Sprint(next[who]); number != want {
@@ -178,7 +130,7 @@ func TestGroupCommit(t *testing.T) {
 			next[who]++
 			n++
 		}
-		commit(t, got)
+		channeltest.Commit(t, got)
 	}
 	if c.Len() != 0 || c.Bytes() != 0 {
 		t.Errorf("%d events and %d bytes are left; want none", c.Len(), c.Bytes())
@@ -192,13 +144,13 @@ func TestBacklogIsReadInOrder(t *testing.T) {
 	const puts = 300
 	body := strings.Repeat("x", 100_000) // 30 MB, far more than is kept in memory
 	for i := range puts {
-		if err := put(p, batch(fmt.Sprint(i, body)), true); err != nil {
+		if err := put(p, channeltest.Batch(fmt.Sprint(i, body)), true); err != nil {
 			t.Fatal(err)
 		}
 	}
 	taker := c.Taker()
 	for i := range puts / 3 {
-		commit(t, wantTake(t, taker, fmt.Sprint(i, body)))
+		channeltest.Commit(t, channeltest.Take(t, taker, fmt.Sprint(i, body)))
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
@@ -211,7 +163,7 @@ func TestBacklogIsReadInOrder(t *testing.T) {
 	defer taker.Close()
 	taker.Last()
 	for i := puts / 3; i < puts; i++ {
-		commit(t, wantTake(t, taker, fmt.Sprint(i, body)))
+		channeltest.Commit(t, channeltest.Take(t, taker, fmt.Sprint(i, body)))
 	}
 	if _, err := taker.Take(t.Context()); err != io.EOF {
 		t.Errorf("got %v; want io.EOF", err)
@@ -222,7 +174,7 @@ func TestOpenRefusesAStoreThatEndsTooEarly(t *testing.T) {
 	dir := t.TempDir()
 	c, _ := openAt(t, dir, limits)
 	for i := range 3 {
-		if err := put(c.Putter(), batch("a", fmt.Sprint(i)), true); err != nil {
+		if err := put(c.Putter(), channeltest.Batch("a", fmt.Sprint(i)), true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -243,12 +195,12 @@ func TestOpenGoesOnWithoutWhatItMayLose(t *testing.T) {
 	dir := t.TempDir()
 	c, _ := openAt(t, dir, limits)
 	for i := range 3 {
-		if err := put(c.Putter(), batch("old", fmt.Sprint(i)), true); err != nil {
+		if err := put(c.Putter(), channeltest.Batch("old", fmt.Sprint(i)), true); err != nil {
 			t.Fatal(err)
 		}
 	}
 	taker := c.Taker()
-	commit(t, wantTake(t, taker, "old 0"))
+	channeltest.Commit(t, channeltest.Take(t, taker, "old 0"))
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -263,10 +215,10 @@ func TestOpenGoesOnWithoutWhatItMayLose(t *testing.T) {
 	if c.Len() != 0 {
 		t.Errorf("holds %d events; want none", c.Len())
 	}
-	if err := put(c.Putter(), batch("new"), true); err != nil {
+	if err := put(c.Putter(), channeltest.Batch("new"), true); err != nil {
 		t.Fatal(err)
 	}
-	commit(t, wantTake(t, c.Taker(), "new"))
+	channeltest.Commit(t, channeltest.Take(t, c.Taker(), "new"))
 }
 
 // TestStuckTakerDoesNotPileUpMemory has one taker hold the first message while
@@ -279,16 +231,16 @@ func TestStuckTakerDoesNotPileUpMemory(t *testing.T) {
 	}
 	defer c.Close()
 	p, stuck, taker := c.Putter(), c.Taker(), c.Taker()
-	if err := put(p, batch("stuck"), true); err != nil {
+	if err := put(p, channeltest.Batch("stuck"), true); err != nil {
 		t.Fatal(err)
 	}
-	held := wantTake(t, stuck, "stuck")
+	held := channeltest.Take(t, stuck, "stuck")
 	body := strings.Repeat("x", 10_000)
 	for range 100 {
-		if err := put(p, batch(body), true); err != nil {
+		if err := put(p, channeltest.Batch(body), true); err != nil {
 			t.Fatal(err)
 		}
-		commit(t, wantTake(t, taker, body))
+		channeltest.Commit(t, channeltest.Take(t, taker, body))
 	}
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		left, err := store.Read(t.Context(), 1, 100<<20)
@@ -303,7 +255,7 @@ func TestStuckTakerDoesNotPileUpMemory(t *testing.T) {
 		}
 	}
 	stuck.Close()
-	if commit(t, wantTake(t, taker, "stuck")); held.Commit() == nil {
+	if channeltest.Commit(t, channeltest.Take(t, taker, "stuck")); held.Commit() == nil {
 		t.Error("the closed taker's take was committed")
 	}
 }

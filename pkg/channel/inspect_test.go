@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/channel/memory"
 	"github.com/flumekit/flumekit/pkg/event"
 )
@@ -46,7 +47,7 @@ func shown(t *testing.T, l channel.Browser, span channel.Span) string {
 		case err != nil:
 			t.Fatal(err)
 		default:
-			all = append(all, fmt.Sprintf("%d %s: %s", s.Seq, s.State, bodies(s.Batch)))
+			all = append(all, fmt.Sprintf("%d %s: %s", s.Seq, s.State, channeltest.Bodies(s.Batch)))
 		}
 	}
 	return strings.Join(all, ", ")
@@ -63,11 +64,11 @@ func TestStat(t *testing.T) {
 	taker, putter := c.Taker(), c.Putter()
 	defer taker.Close()
 	defer putter.Close()
-	if err := take(t, taker).Commit(); err != nil {
+	if err := channeltest.Next(t, taker).Commit(); err != nil {
 		t.Fatal(err)
 	}
-	take(t, taker)
-	putter.Put(batch("1", "2", "3"), true, func(error) {})
+	channeltest.Next(t, taker)
+	putter.Put(channeltest.Batch("1", "2", "3"), true, func(error) {})
 	for name, l := range all {
 		s, err := l.Stat(t.Context())
 		if err != nil {
@@ -94,7 +95,7 @@ func fillWith(t *testing.T, c channel.Channel, bodies ...string) {
 	t.Helper()
 	p := c.Putter()
 	defer p.Close()
-	if err := put(p, batch(bodies...), true); err != nil {
+	if err := put(p, channeltest.Batch(bodies...), true); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -107,7 +108,7 @@ func TestBrowse(t *testing.T) {
 	}
 	taker := c.Taker()
 	defer taker.Close()
-	first, second, third := take(t, taker), take(t, taker), take(t, taker)
+	first, second, third := channeltest.Next(t, taker), channeltest.Next(t, taker), channeltest.Next(t, taker)
 	if err := second.Commit(); err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +135,7 @@ func TestBrowse(t *testing.T) {
 		}
 	}
 	// Nobody has noticed.
-	if got := bodies(take(t, taker).Batch()); got != "d e f" {
+	if got := channeltest.Bodies(channeltest.Next(t, taker).Batch()); got != "d e f" {
 		t.Errorf("the next taken is %q; want d e f", got)
 	}
 	if err := first.Commit(); err != nil {
@@ -158,13 +159,13 @@ func TestBrowseGoesOn(t *testing.T) {
 		}
 		if seen++; seen == 1 {
 			for range 40 {
-				if err := take(t, taker).Commit(); err != nil {
+				if err := channeltest.Next(t, taker).Commit(); err != nil {
 					t.Fatal(err)
 				}
 			}
 			fillWith(t, c, "later")
 		}
-		if bodies(s.Batch) == "later" {
+		if channeltest.Bodies(s.Batch) == "later" {
 			t.Error("what was put later is shown")
 		}
 	}
@@ -227,8 +228,8 @@ func TestPurge(t *testing.T) {
 		fillWith(t, c, bodies...)
 	}
 	taker := c.Taker()
-	first, second := take(t, taker), take(t, taker)
-	take(t, taker).Return()
+	first, second := channeltest.Next(t, taker), channeltest.Next(t, taker)
+	channeltest.Next(t, taker).Return()
 	purged, err := c.Purge(t.Context())
 	if err != nil || purged.Events != 4 {
 		t.Fatalf("got %d events, %v; want the 4 that nobody has", purged.Events, err)
@@ -237,7 +238,7 @@ func TestPurge(t *testing.T) {
 		t.Errorf("%d events are held; want the 3 in hand", c.Len())
 	}
 	fillWith(t, c, "later")
-	if got := bodies(take(t, taker).Batch()); got != "later" {
+	if got := channeltest.Bodies(channeltest.Next(t, taker).Batch()); got != "later" {
 		t.Errorf("got %q after the purge; want what was put later", got)
 	}
 	// The machine stops here: what it wrote is what there is.
@@ -249,7 +250,7 @@ func TestPurge(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.Return()
-	if got := bodies(take(t, taker).Batch()); got != "c" {
+	if got := channeltest.Bodies(channeltest.Next(t, taker).Batch()); got != "c" {
 		t.Errorf("got %q; want what was given back", got)
 	}
 	taker.Close()
@@ -281,7 +282,7 @@ func TestPurgeAmongOthers(t *testing.T) {
 					defer p.Close()
 					for range each {
 						done := make(chan error, 1)
-						p.Put(batch("a", "b", "c"), true, func(err error) { done <- err })
+						p.Put(channeltest.Batch("a", "b", "c"), true, func(err error) { done <- err })
 						if err := <-done; err != nil {
 							t.Error(err)
 						}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/event"
 )
@@ -174,7 +175,7 @@ func (a *account) settle(t *testing.T, dir string) {
 			}
 			lastOf[id[:dot]] = n
 		}
-		commit(t, take)
+		channeltest.Commit(t, take)
 	}
 	t.Logf("%d events put, %d committed by takers, %d left", len(a.put), len(a.committed), len(left))
 	if len(left) != held {

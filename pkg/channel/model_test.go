@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/event"
 )
 
@@ -78,7 +79,7 @@ func (m *model[C]) Take(t *rapid.T) {
 	}
 	b := m.batches[i]
 	b.taker = rapid.IntRange(0, 1).Draw(t, "taker")
-	b.take = take(m.t, m.takers[b.taker])
+	b.take = channeltest.Next(m.t, m.takers[b.taker])
 	if !bytes.Equal(b.take.Batch().Encoded(), b.enc) {
 		t.Fatalf("took %.40q; want %.40q", b.take.Batch().Encoded(), b.enc)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/stream"
 )
@@ -57,7 +58,7 @@ func next(t *testing.T, r *stream.Reader, want string) *stream.Delivery {
 	if err != nil {
 		t.Fatalf("waiting for %q: %v", want, err)
 	}
-	if got := bodies(d.Batch); got != want {
+	if got := channeltest.Bodies(d.Batch); got != want {
 		t.Fatalf("got %q; want %q", got, want)
 	}
 	return d
@@ -77,7 +78,7 @@ func TestServerPassesRefusalsOn(t *testing.T) {
 	few.Events, few.Transaction = 2, 2
 	_, _, addr := serveAt(t, few)
 	w := dialPut(t, addr)
-	if err := w.Send(batch("a", "b"), false).Wait(); err != nil {
+	if err := w.Send(channeltest.Batch("a", "b"), false).Wait(); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -85,8 +86,8 @@ func TestServerPassesRefusalsOn(t *testing.T) {
 		code  stream.Code
 		text  string
 	}{
-		{batch("c"), stream.Full, "full of events"},
-		{batch("c", "d", "e"), stream.TooLarge, "too many"},
+		{channeltest.Batch("c"), stream.Full, "full of events"},
+		{channeltest.Batch("c", "d", "e"), stream.TooLarge, "too many"},
 	} {
 		var refused *stream.Refused
 		if err := w.Send(tt.batch, false).Wait(); !errors.As(err, &refused) || refused.Code != tt.code || refused.Text != tt.text {
@@ -100,7 +101,7 @@ func TestServerGivesBackWhatALostTakerHad(t *testing.T) {
 	w := dialPut(t, addr)
 	lost := dialTake(t, addr, false, stream.Bounds{})
 	for i := range 3 {
-		if err := w.Send(batch(fmt.Sprint(i)), true).Wait(); err != nil {
+		if err := w.Send(channeltest.Batch(fmt.Sprint(i)), true).Wait(); err != nil {
 			t.Fatal(err)
 		}
 		d := next(t, lost, fmt.Sprint(i))
@@ -178,7 +179,7 @@ func TestServerGivesBackBeforeItServesTheNext(t *testing.T) {
 	t.Cleanup(server.Close)
 	putter := c.Putter()
 	for _, body := range []string{"0", "1"} {
-		if err := put(putter, batch(body), true); err != nil {
+		if err := put(putter, channeltest.Batch(body), true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -186,7 +187,7 @@ func TestServerGivesBackBeforeItServesTheNext(t *testing.T) {
 	next(t, lost, "0").Commit()
 	next(t, lost, "1")
 	<-slow.committing
-	if err := put(putter, batch("2"), true); err != nil {
+	if err := put(putter, channeltest.Batch("2"), true); err != nil {
 		t.Fatal(err)
 	}
 	lost.Close()
@@ -197,7 +198,7 @@ func TestServerGivesBackBeforeItServesTheNext(t *testing.T) {
 
 func TestServerCutsForAReaderOfLess(t *testing.T) {
 	c, _, addr := serveAt(t, limits)
-	if err := dialPut(t, addr).Send(batch("a", "b", "c", "d", "e"), true).Wait(); err != nil {
+	if err := dialPut(t, addr).Send(channeltest.Batch("a", "b", "c", "d", "e"), true).Wait(); err != nil {
 		t.Fatal(err)
 	}
 	r := dialTake(t, addr, true, stream.Bounds{MaxEvents: 2})
@@ -217,12 +218,12 @@ func TestServerStopsPutsAndDrains(t *testing.T) {
 	c, server, addr := serveAt(t, limits)
 	w := dialPut(t, addr)
 	r := dialTake(t, addr, false, stream.Bounds{})
-	if err := w.Send(batch("a"), true).Wait(); err != nil {
+	if err := w.Send(channeltest.Batch("a"), true).Wait(); err != nil {
 		t.Fatal(err)
 	}
 	a := next(t, r, "a")
 	server.StopPuts()
-	receipt := w.Send(batch("b"), true)
+	receipt := w.Send(channeltest.Batch("b"), true)
 	drained := make(chan bool, 1)
 	go func() { drained <- c.Drain(t.Context()) }()
 	a.Commit()
@@ -238,7 +239,7 @@ func TestServerStopsPutsAndDrains(t *testing.T) {
 
 func TestDrainGivesUpWithoutATaker(t *testing.T) {
 	c, _ := open(t, "", limits)
-	if err := put(c.Putter(), batch("a"), true); err != nil {
+	if err := put(c.Putter(), channeltest.Batch("a"), true); err != nil {
 		t.Fatal(err)
 	}
 	if c.Drain(t.Context()) {
@@ -252,7 +253,7 @@ func TestFeedCutsWhatForeignProgramsPut(t *testing.T) {
 	few := limits
 	few.Transaction = 2
 	_, _, addr := serveAt(t, few)
-	if err := dialPut(t, addr).Send(batch("a", "b", "c"), true).Wait(); err != nil {
+	if err := dialPut(t, addr).Send(channeltest.Batch("a", "b", "c"), true).Wait(); err != nil {
 		t.Fatal(err)
 	}
 	r := dialTake(t, addr, true, stream.Bounds{})
@@ -265,7 +266,7 @@ func TestFeedCutsWhatForeignProgramsPut(t *testing.T) {
 func TestServerTellsALastTakerThatIsServed(t *testing.T) {
 	for range 30 {
 		c, server, addr := serveAt(t, limits)
-		if err := put(c.Putter(), batch("1"), true); err != nil {
+		if err := put(c.Putter(), channeltest.Batch("1"), true); err != nil {
 			t.Fatal(err)
 		}
 		r := dialTake(t, addr, true, stream.Bounds{})

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/channel/memory"
 	"github.com/flumekit/flumekit/pkg/event"
@@ -162,7 +163,7 @@ func TestSpillKeepsTheOrderOfEachPutter(t *testing.T) {
 				}
 				room <- struct{}{}
 				under.Add(1)
-				p.Put(batch(fmt.Sprintf("%d.%d", which, n)), true, func(err error) {
+				p.Put(channeltest.Batch(fmt.Sprintf("%d.%d", which, n)), true, func(err error) {
 					defer under.Done()
 					mu.Lock()
 					if err != nil || n != next {
@@ -181,15 +182,15 @@ func TestSpillKeepsTheOrderOfEachPutter(t *testing.T) {
 	var last [putters]int
 	for taken := 0; taken < putters*batches; {
 		spilt = spilt || c.Len() > c.Fleeting()
-		first := take(t, taker)
+		first := channeltest.Next(t, taker)
 		if taken%7 == 0 { // it comes again, before all others
 			want := first.Batch()
 			first.Return()
-			if first = take(t, taker); !bytes.Equal(first.Batch().Encoded(), want.Encoded()) {
-				t.Fatalf("took %q after %q was returned", bodies(first.Batch()), bodies(want))
+			if first = channeltest.Next(t, taker); !bytes.Equal(first.Batch().Encoded(), want.Encoded()) {
+				t.Fatalf("took %q after %q was returned", channeltest.Bodies(first.Batch()), channeltest.Bodies(want))
 			}
 		}
-		for body := range strings.FieldsSeq(bodies(first.Batch())) {
+		for body := range strings.FieldsSeq(channeltest.Bodies(first.Batch())) {
 			var which, n int
 			fmt.Sscanf(body, "%d.%d", &which, &n)
 			if n != last[which] {
@@ -201,19 +202,19 @@ func TestSpillKeepsTheOrderOfEachPutter(t *testing.T) {
 				arrived[which] <- true
 			}
 		}
-		commit(t, first)
+		channeltest.Commit(t, first)
 	}
 	work.Wait()
 	if !spilt {
 		t.Error("it has never spilt")
 	}
-	if err := put(c.Putter(), batch("last"), true); err != nil {
+	if err := put(c.Putter(), channeltest.Batch("last"), true); err != nil {
 		t.Fatal(err)
 	}
 	if got := c.Fleeting(); got != 1 {
 		t.Errorf("%d events are in memory after all was taken; want the one that was put then", got)
 	}
-	commit(t, wantTake(t, taker, "last"))
+	channeltest.Commit(t, channeltest.Take(t, taker, "last"))
 	taker.Last()
 	if _, err := taker.Take(t.Context()); err != io.EOF {
 		t.Errorf("at the end: got %v; want io.EOF", err)
@@ -237,13 +238,13 @@ func TestSpillWaitsForMemoryFirst(t *testing.T) {
 			c := openSpill(t, t.TempDir(), few(2, 2, tt.timeout), few(10, 2, 0))
 			defer c.Close()
 			p, taker := c.Putter(), c.Taker()
-			if err := put(p, batch("a", "a"), false); err != nil {
+			if err := put(p, channeltest.Batch("a", "a"), false); err != nil {
 				t.Fatal(err)
 			}
 			began := time.Now()
 			done := make(chan error, 2)
 			for _, body := range []string{"b", "c"} {
-				p.Put(batch(body), body == "c", func(err error) { done <- err })
+				p.Put(channeltest.Batch(body), body == "c", func(err error) { done <- err })
 			}
 			select {
 			case err := <-done:
@@ -252,7 +253,7 @@ func TestSpillWaitsForMemoryFirst(t *testing.T) {
 			}
 			first := 2
 			if tt.taken {
-				commit(t, take(t, taker))
+				channeltest.Commit(t, channeltest.Next(t, taker))
 				first = 0
 			}
 			for range 2 {
@@ -276,12 +277,12 @@ func TestSpillRefusesWhenTheDiskIsFull(t *testing.T) {
 	defer c.Close()
 	p := c.Putter()
 	for _, body := range []string{"a", "b"} {
-		if err := put(p, batch(body), false); err != nil {
+		if err := put(p, channeltest.Batch(body), false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	began := time.Now()
-	if err := put(p, batch("c"), false); !errors.Is(err, channel.ErrFull) || err.Error() != "full" {
+	if err := put(p, channeltest.Batch("c"), false); !errors.Is(err, channel.ErrFull) || err.Error() != "full" {
 		t.Errorf("got %v; want full", err)
 	}
 	if waited := time.Since(began); waited < timeout {
@@ -289,15 +290,15 @@ func TestSpillRefusesWhenTheDiskIsFull(t *testing.T) {
 	}
 	// The disk is drained, but memory is not used before it is empty.
 	taker := c.Taker()
-	commit(t, take(t, taker))
+	channeltest.Commit(t, channeltest.Next(t, taker))
 	patient := make(chan error, 1)
-	p.Put(batch("d"), true, func(err error) { patient <- err })
+	p.Put(channeltest.Batch("d"), true, func(err error) { patient <- err })
 	select {
 	case err := <-patient:
 		t.Fatalf("a put came in beside a full disk: %v", err)
 	default:
 	}
-	commit(t, take(t, taker))
+	channeltest.Commit(t, channeltest.Next(t, taker))
 	if err := <-patient; err != nil {
 		t.Fatal(err)
 	}
@@ -314,22 +315,22 @@ func TestSpillWithoutSpace(t *testing.T) {
 	c := openSpill(t, t.TempDir(), few(1, 1, 0), full)
 	defer c.Close()
 	p, taker := c.Putter(), c.Taker()
-	if err := put(p, batch("a"), false); err != nil {
+	if err := put(p, channeltest.Batch("a"), false); err != nil {
 		t.Fatal(err)
 	}
-	if err := put(p, batch("b"), false); !errors.Is(err, channel.ErrFull) || err.Error() != "the disk is full" {
+	if err := put(p, channeltest.Batch("b"), false); !errors.Is(err, channel.ErrFull) || err.Error() != "the disk is full" {
 		t.Errorf("got %v; want the disk is full", err)
 	}
 	done := make(chan error, 2)
 	for _, body := range []string{"c", "d"} {
-		p.Put(batch(body), true, func(err error) { done <- err })
+		p.Put(channeltest.Batch(body), true, func(err error) { done <- err })
 	}
 	for _, want := range []string{"a", "c", "d"} {
-		next := take(t, taker)
-		if got := bodies(next.Batch()); got != want {
+		next := channeltest.Next(t, taker)
+		if got := channeltest.Bodies(next.Batch()); got != want {
 			t.Fatalf("took %s; want %s", got, want)
 		}
-		commit(t, next)
+		channeltest.Commit(t, next)
 	}
 	for range 2 {
 		if err := <-done; err != nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/channel/embedded"
 )
 
@@ -147,7 +148,7 @@ func TestAppendFails(t *testing.T) {
 			p := c.Putter()
 			var done []<-chan error
 			for i := range 5 {
-				done = append(done, begin(p, batch(fmt.Sprint(i)), true))
+				done = append(done, channeltest.Begin(p, channeltest.Batch(fmt.Sprint(i)), true))
 			}
 			for i, d := range done {
 				if err := <-d; err != nil {
@@ -157,9 +158,9 @@ func TestAppendFails(t *testing.T) {
 			taker := c.Taker()
 			taken := ""
 			for c.Len() > 0 {
-				got := take(t, taker)
-				taken += bodies(got.Batch())
-				commit(t, got)
+				got := channeltest.Next(t, taker)
+				taken += channeltest.Bodies(got.Batch())
+				channeltest.Commit(t, got)
 			}
 			if strings.ReplaceAll(taken, " ", "") != "01234" {
 				t.Errorf("took %q; want 0 1 2 3 4", taken)
@@ -172,28 +173,28 @@ func TestAppendFailsForTheImpatient(t *testing.T) {
 	f := &faulty{}
 	c := openFaulty(t, f, t.TempDir())
 	p := c.Putter()
-	if err := put(p, batch("a"), false); err != nil {
+	if err := put(p, channeltest.Batch("a"), false); err != nil {
 		t.Fatal(err)
 	}
 	f.set(func() { f.before = func() error { return errDisk } })
 	for range 2 {
-		err := put(p, batch("b"), false)
+		err := put(p, channeltest.Batch("b"), false)
 		if !errors.Is(err, channel.ErrFull) || !strings.Contains(err.Error(), errDisk.Error()) {
 			t.Errorf("got %v; want that there is %v", err, errDisk)
 		}
 	}
-	commit(t, wantTake(t, c.Taker(), "a"))
-	patient := begin(p, batch("c"), true)
+	channeltest.Commit(t, channeltest.Take(t, c.Taker(), "a"))
+	patient := channeltest.Begin(p, channeltest.Batch("c"), true)
 	f.set(func() { f.before = nil })
 	if err := <-patient; err != nil {
 		t.Error(err)
 	}
-	if err := put(p, batch("d"), false); err != nil {
+	if err := put(p, channeltest.Batch("d"), false); err != nil {
 		t.Error(err)
 	}
 	taker := c.Taker()
-	commit(t, wantTake(t, taker, "c"))
-	commit(t, wantTake(t, taker, "d"))
+	channeltest.Commit(t, channeltest.Take(t, taker, "c"))
+	channeltest.Commit(t, channeltest.Take(t, taker, "d"))
 }
 
 // TestReadFails has the backlog unreadable for a while.
@@ -202,11 +203,11 @@ func TestReadFails(t *testing.T) {
 	f := &faulty{}
 	c := openFaulty(t, f, dir)
 	for i := range 5 {
-		if err := put(c.Putter(), batch(fmt.Sprint(i)), true); err != nil {
+		if err := put(c.Putter(), channeltest.Batch(fmt.Sprint(i)), true); err != nil {
 			t.Fatal(err)
 		}
 	}
-	held := take(t, c.Taker()) // has to be fetched alone the next time
+	held := channeltest.Next(t, c.Taker()) // has to be fetched alone the next time
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +218,7 @@ func TestReadFails(t *testing.T) {
 	f.set(func() { f.read = times(3, errDisk) })
 	taker := c.Taker()
 	for i := range 5 {
-		commit(t, wantTake(t, taker, fmt.Sprint(i)))
+		channeltest.Commit(t, channeltest.Take(t, taker, fmt.Sprint(i)))
 	}
 	if f.opens < 3 {
 		t.Errorf("the store was opened %d times; want it opened again", f.opens)
@@ -250,16 +251,16 @@ func TestDamage(t *testing.T) {
 			f := &faulty{}
 			c := openFaulty(t, f, dir)
 			for i := range 9 {
-				if err := put(c.Putter(), batch(fmt.Sprint(i), "x"), true); err != nil {
+				if err := put(c.Putter(), channeltest.Batch(fmt.Sprint(i), "x"), true); err != nil {
 					t.Fatal(err)
 				}
 			}
 			taker := c.Taker()
 			for range test.taken {
-				commit(t, take(t, taker))
+				channeltest.Commit(t, channeltest.Next(t, taker))
 			}
 			for range test.open {
-				take(t, taker)
+				channeltest.Next(t, taker)
 			}
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
@@ -272,7 +273,7 @@ func TestDamage(t *testing.T) {
 			}
 			taker = c.Taker()
 			for _, body := range test.want {
-				commit(t, wantTake(t, taker, string(body)+" x"))
+				channeltest.Commit(t, channeltest.Take(t, taker, string(body)+" x"))
 			}
 			if got := c.Len(); got != 0 {
 				t.Errorf("%d events are left", got)

@@ -3,18 +3,15 @@
 package channeltest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/event"
 )
 
 // Subject is a channel under test.
@@ -71,58 +68,6 @@ func shut(t *testing.T, c channel.Channel) {
 	}
 }
 
-func batch(bodies ...string) *event.Batch {
-	b := new(event.Batch)
-	for _, body := range bodies {
-		b.Append(event.Event{Body: []byte(body)})
-	}
-	return b
-}
-
-func bodies(b *event.Batch) string {
-	var all []string
-	for e := range b.All() {
-		all = append(all, string(e.Body))
-	}
-	return strings.Join(all, " ")
-}
-
-func begin(p channel.Putter, b *event.Batch, wait bool) <-chan error {
-	done := make(chan error, 1)
-	p.Put(b, wait, func(err error) { done <- err })
-	return done
-}
-
-func put(t *testing.T, p channel.Putter, bodies ...string) {
-	t.Helper()
-	if err := <-begin(p, batch(bodies...), true); err != nil {
-		t.Fatalf("put of %q: %v", bodies, err)
-	}
-}
-
-func take(t *testing.T, from channel.Taker, want string) channel.Take {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	got, err := from.Take(ctx)
-	if err != nil {
-		t.Fatalf("taking %q: %v", want, err)
-	}
-	if text := bodies(got.Batch()); text != want {
-		t.Fatalf("took %q; want %q", text, want)
-	}
-	return got
-}
-
-func commit(t *testing.T, takes ...channel.Take) {
-	t.Helper()
-	for _, take := range takes {
-		if err := take.Commit(); err != nil {
-			t.Fatalf("Commit: %v", err)
-		}
-	}
-}
-
 func wantHeld(t *testing.T, c channel.Channel, want int) {
 	t.Helper()
 	if got := c.Len(); got != want && got != -1 {
@@ -134,11 +79,11 @@ func order(t *testing.T, s Subject) {
 	c := s.open(t, 100, 10)
 	p, taker := c.Putter(), c.Taker()
 	for i := range 30 {
-		put(t, p, fmt.Sprint(i), "and")
+		Put(t, p, fmt.Sprint(i), "and")
 	}
 	wantHeld(t, c, 60)
 	for i := range 30 {
-		commit(t, take(t, taker, fmt.Sprint(i)+" and"))
+		Commit(t, Take(t, taker, fmt.Sprint(i)+" and"))
 	}
 	wantHeld(t, c, 0)
 }
@@ -147,14 +92,14 @@ func returned(t *testing.T, s Subject) {
 	c := s.open(t, 100, 1)
 	p, taker := c.Putter(), c.Taker()
 	for _, body := range []string{"a", "b", "c", "d"} {
-		put(t, p, body)
+		Put(t, p, body)
 	}
-	a, b, third := take(t, taker, "a"), take(t, taker, "b"), take(t, taker, "c")
+	a, b, third := Take(t, taker, "a"), Take(t, taker, "b"), Take(t, taker, "c")
 	third.Return()
 	a.Return()
-	a = take(t, taker, "a")
-	commit(t, b, a)
-	commit(t, take(t, taker, "c"), take(t, taker, "d"))
+	a = Take(t, taker, "a")
+	Commit(t, b, a)
+	Commit(t, Take(t, taker, "c"), Take(t, taker, "d"))
 	if err := b.Commit(); !errors.Is(err, channel.ErrClosed) {
 		t.Errorf("a second Commit: got %v; want %v", err, channel.ErrClosed)
 	}
@@ -166,11 +111,11 @@ func closedTaker(t *testing.T, s Subject) {
 	c := s.open(t, 100, 1)
 	p, first, second := c.Putter(), c.Taker(), c.Taker()
 	for _, body := range []string{"a", "b", "c", "d"} {
-		put(t, p, body)
+		Put(t, p, body)
 	}
-	commit(t, take(t, first, "a"))
-	lost := take(t, first, "b")
-	kept := take(t, second, "c")
+	Commit(t, Take(t, first, "a"))
+	lost := Take(t, first, "b")
+	kept := Take(t, second, "c")
 	first.Close()
 	if err := lost.Commit(); err == nil {
 		t.Error("a closed taker's take was committed")
@@ -178,7 +123,7 @@ func closedTaker(t *testing.T, s Subject) {
 	if _, err := first.Take(t.Context()); !errors.Is(err, channel.ErrClosed) {
 		t.Errorf("a closed taker's Take: got %v; want %v", err, channel.ErrClosed)
 	}
-	commit(t, take(t, second, "b"), kept, take(t, second, "d"))
+	Commit(t, Take(t, second, "b"), kept, Take(t, second, "d"))
 }
 
 func capacity(t *testing.T, s Subject) {
@@ -187,12 +132,12 @@ func capacity(t *testing.T, s Subject) {
 	}
 	c := s.open(t, 10, 5)
 	p, taker := c.Putter(), c.Taker()
-	put(t, p, "1", "2", "3", "4", "5")
-	put(t, p, "6", "7", "8", "9")
+	Put(t, p, "1", "2", "3", "4", "5")
+	Put(t, p, "6", "7", "8", "9")
 	refused := func(bodies ...string) {
 		t.Helper()
 		began := time.Now()
-		err := <-begin(p, batch(bodies...), false)
+		err := <-Begin(p, Batch(bodies...), false)
 		if !errors.Is(err, channel.ErrFull) || err.Error() != s.Full {
 			t.Errorf("put of %q: got %v; want %s", bodies, err, s.Full)
 		}
@@ -201,13 +146,13 @@ func capacity(t *testing.T, s Subject) {
 		}
 	}
 	refused("10", "11")
-	put(t, p, "10")
+	Put(t, p, "10")
 	wantHeld(t, c, 10)
 	refused("11")
-	five := take(t, taker, "1 2 3 4 5")
+	five := Take(t, taker, "1 2 3 4 5")
 	refused("11") // taken, but not committed
-	commit(t, five)
-	put(t, p, "11", "12", "13", "14", "15")
+	Commit(t, five)
+	Put(t, p, "11", "12", "13", "14", "15")
 	refused("16")
 	wantHeld(t, c, 10)
 }
@@ -218,12 +163,12 @@ func patient(t *testing.T, s Subject) {
 	}
 	c := s.open(t, 2, 2)
 	p, taker := c.Putter(), c.Taker()
-	put(t, p, "a", "b")
-	second, third := begin(p, batch("c", "d"), true), begin(c.Putter(), batch("e"), true)
-	if err := <-begin(p, batch("f"), false); !errors.Is(err, channel.ErrFull) {
+	Put(t, p, "a", "b")
+	second, third := Begin(p, Batch("c", "d"), true), Begin(c.Putter(), Batch("e"), true)
+	if err := <-Begin(p, Batch("f"), false); !errors.Is(err, channel.ErrFull) {
 		t.Errorf("an impatient put behind them: got %v; want %v", err, channel.ErrFull)
 	}
-	commit(t, take(t, taker, "a b"))
+	Commit(t, Take(t, taker, "a b"))
 	if err := <-second; err != nil {
 		t.Error(err)
 	}
@@ -232,43 +177,43 @@ func patient(t *testing.T, s Subject) {
 		t.Errorf("a put came in where there was no room for it: %v", err)
 	default:
 	}
-	commit(t, take(t, taker, "c d"))
+	Commit(t, Take(t, taker, "c d"))
 	if err := <-third; err != nil {
 		t.Error(err)
 	}
-	commit(t, take(t, taker, "e"))
+	Commit(t, Take(t, taker, "e"))
 }
 
 func closedPutter(t *testing.T, s Subject) {
 	c := s.open(t, 1, 1)
 	gone, stays := c.Putter(), c.Putter()
-	put(t, gone, "a")
-	given := begin(gone, batch("b"), true)
-	waiting := begin(stays, batch("c"), true)
+	Put(t, gone, "a")
+	given := Begin(gone, Batch("b"), true)
+	waiting := Begin(stays, Batch("c"), true)
 	gone.Close()
 	if err := <-given; !errors.Is(err, channel.ErrClosed) {
 		t.Errorf("got %v; want %v", err, channel.ErrClosed)
 	}
-	if err := <-begin(gone, batch("d"), true); !errors.Is(err, channel.ErrClosed) {
+	if err := <-Begin(gone, Batch("d"), true); !errors.Is(err, channel.ErrClosed) {
 		t.Errorf("a put of a closed putter: got %v; want %v", err, channel.ErrClosed)
 	}
 	taker := c.Taker()
-	commit(t, take(t, taker, "a"))
+	Commit(t, Take(t, taker, "a"))
 	if err := <-waiting; err != nil {
 		t.Error(err)
 	}
-	commit(t, take(t, taker, "c"))
+	Commit(t, Take(t, taker, "c"))
 }
 
 func tooLarge(t *testing.T, s Subject) {
 	c := s.open(t, 3, 2)
 	p := c.Putter()
 	for _, wait := range []bool{false, true} {
-		if err := <-begin(p, batch("a", "b", "c"), wait); !errors.Is(err, channel.ErrTooLarge) {
+		if err := <-Begin(p, Batch("a", "b", "c"), wait); !errors.Is(err, channel.ErrTooLarge) {
 			t.Errorf("3 events where a transaction has 2: got %v; want %v", err, channel.ErrTooLarge)
 		}
 	}
-	if err := <-begin(p, batch(), false); err != nil {
+	if err := <-Begin(p, Batch(), false); err != nil {
 		t.Errorf("an empty batch: %v", err)
 	}
 	wantHeld(t, c, 0)
@@ -278,17 +223,17 @@ func last(t *testing.T, s Subject) {
 	c := s.open(t, 10, 1)
 	p, other, taker := c.Putter(), c.Taker(), c.Taker()
 	taker.Last()
-	put(t, p, "a")
-	put(t, p, "b")
-	held := take(t, other, "a")
-	commit(t, take(t, taker, "b"))
+	Put(t, p, "a")
+	Put(t, p, "b")
+	held := Take(t, other, "a")
+	Commit(t, Take(t, taker, "b"))
 	got := make(chan string, 1)
 	go func() {
 		switch take, err := taker.Take(t.Context()); {
 		case err != nil:
 			got <- err.Error()
 		default:
-			got <- bodies(take.Batch())
+			got <- Bodies(take.Batch())
 			take.Commit()
 		}
 	}()
@@ -304,9 +249,9 @@ func last(t *testing.T, s Subject) {
 func closed(t *testing.T, s Subject) {
 	c := s.open(t, 1, 1)
 	p, taker := c.Putter(), c.Taker()
-	put(t, p, "a")
-	waiting := begin(p, batch("b"), true)
-	a := take(t, taker, "a")
+	Put(t, p, "a")
+	waiting := Begin(p, Batch("b"), true)
+	a := Take(t, taker, "a")
 	taken := make(chan error, 1)
 	go func() {
 		_, err := taker.Take(t.Context())
@@ -317,7 +262,7 @@ func closed(t *testing.T, s Subject) {
 	for what, err := range map[string]error{
 		"a put that waits":  <-waiting,
 		"a take that waits": <-taken,
-		"a put":             <-begin(p, batch("c"), true),
+		"a put":             <-Begin(p, Batch("c"), true),
 	} {
 		if !errors.Is(err, channel.ErrClosed) {
 			t.Errorf("%s: got %v; want %v", what, err, channel.ErrClosed)
@@ -336,12 +281,12 @@ func reopened(t *testing.T, s Subject) {
 	c := s.Open(t, dir, 100, 2, keepAlive)
 	p, taker := c.Putter(), c.Taker()
 	for _, body := range []string{"a", "b", "c", "d", "e"} {
-		put(t, p, body, body)
+		Put(t, p, body, body)
 	}
-	first := take(t, taker, "a a")
-	commit(t, take(t, taker, "b b"))
-	third := take(t, taker, "c c")
-	commit(t, take(t, taker, "d d"))
+	first := Take(t, taker, "a a")
+	Commit(t, Take(t, taker, "b b"))
+	third := Take(t, taker, "c c")
+	Commit(t, Take(t, taker, "d d"))
 	third.Return()
 	shut(t, c)
 	if err := first.Commit(); err == nil {
@@ -355,15 +300,15 @@ func reopened(t *testing.T, s Subject) {
 	}
 	c = s.Open(t, dir, 100, 2, keepAlive)
 	p, taker = c.Putter(), c.Taker()
-	put(t, p, "f")
+	Put(t, p, "f")
 	for _, want := range []string{"a a", "c c", "e e", "f"} {
-		commit(t, take(t, taker, want))
+		Commit(t, Take(t, taker, want))
 	}
 	wantHeld(t, c, 0)
 	shut(t, c)
 	c = s.Open(t, dir, 100, 2, keepAlive)
 	wantHeld(t, c, 0)
-	put(t, c.Putter(), "g")
-	commit(t, take(t, c.Taker(), "g"))
+	Put(t, c.Putter(), "g")
+	Commit(t, Take(t, c.Taker(), "g"))
 	shut(t, c)
 }

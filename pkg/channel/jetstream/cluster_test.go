@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	js "github.com/nats-io/nats.go/jetstream"
 
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/option"
 )
 
@@ -166,7 +167,7 @@ func TestClusterLosesItsLeader(t *testing.T) {
 		if err != nil {
 			t.Fatalf("taking, after %d of %d events: %v", len(got), events, err)
 		}
-		got = append(got, strings.Fields(bodies(take.Batch()))...)
+		got = append(got, strings.Fields(channeltest.Bodies(take.Batch()))...)
 		commits.Go(func() {
 			if err := take.Commit(); err != nil {
 				t.Errorf("committing: %v", err)
@@ -203,9 +204,9 @@ func takerVictim(url string) error {
 			if err := take.Commit(); err != nil {
 				return err
 			}
-			fmt.Println("committed", bodies(take.Batch()))
+			fmt.Println("committed", channeltest.Bodies(take.Batch()))
 		} else {
-			fmt.Println("held", bodies(take.Batch()))
+			fmt.Println("held", channeltest.Bodies(take.Batch()))
 		}
 	}
 }
@@ -219,7 +220,7 @@ func TestKilledTaker(t *testing.T) {
 	c := open(t, o)
 	p := c.Putter()
 	for i := range 20 {
-		put(t, p, fmt.Sprint(i))
+		channeltest.Put(t, p, fmt.Sprint(i))
 	}
 	process, said := launch(t, "taker", s.ClientURL())
 	for range 20 {
@@ -230,7 +231,7 @@ func TestKilledTaker(t *testing.T) {
 	process.Process.Kill()
 	process.Wait()
 	for i := 20; i < 25; i++ {
-		put(t, p, fmt.Sprint(i))
+		channeltest.Put(t, p, fmt.Sprint(i))
 	}
 	want := "1 3 5 7 9 11 13 15 17 19 20 21 22 23 24"
 	if got := strings.Join(drain(t, c), " "); got != want {
@@ -246,8 +247,8 @@ func TestStuckTaker(t *testing.T) {
 	o.AckWait = option.Seconds(time.Second)
 	stuck, other := open(t, o), open(t, o)
 	p := stuck.Putter()
-	put(t, p, "a")
-	held := take(t, stuck.Taker(), "a")
+	channeltest.Put(t, p, "a")
+	held := channeltest.Take(t, stuck.Taker(), "a")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	taker := other.Taker()
@@ -255,8 +256,8 @@ func TestStuckTaker(t *testing.T) {
 		t.Errorf("somebody else took %v, %v", got, err)
 	}
 	held.Return()
-	commit(t, take(t, stuck.Taker(), "a"))
-	put(t, p, "b")
+	channeltest.Commit(t, channeltest.Take(t, stuck.Taker(), "a"))
+	channeltest.Put(t, p, "b")
 	shut(t, stuck)
-	commit(t, take(t, taker, "b"))
+	channeltest.Commit(t, channeltest.Take(t, taker, "b"))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/channel/jetstream"
 	"github.com/flumekit/flumekit/pkg/channel/leafnode"
@@ -140,7 +141,7 @@ func TestEdgeRefusesWhatTheHubWould(t *testing.T) {
 	h := newHub(t)
 	c := openEdge(t, t.TempDir(), h.leaf())
 	defer shut(t, c)
-	err := <-begin(c.Putter(), batch(strings.Repeat("x", 1<<20)), true)
+	err := <-channeltest.Begin(c.Putter(), channeltest.Batch(strings.Repeat("x", 1<<20)), true)
 	if !strings.Contains(fmt.Sprint(err), "max_payload") {
 		t.Errorf("got %v; want an error that names max_payload", err)
 	}

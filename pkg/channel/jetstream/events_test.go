@@ -4,65 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/event"
 )
-
-func batch(bodies ...string) *event.Batch {
-	b := new(event.Batch)
-	for _, body := range bodies {
-		b.Append(event.Event{Body: []byte(body)})
-	}
-	return b
-}
-
-func bodies(b *event.Batch) string {
-	var all []string
-	for e := range b.All() {
-		all = append(all, string(e.Body))
-	}
-	return strings.Join(all, " ")
-}
-
-func begin(p channel.Putter, b *event.Batch, wait bool) <-chan error {
-	done := make(chan error, 1)
-	p.Put(b, wait, func(err error) { done <- err })
-	return done
-}
-
-func put(t *testing.T, p channel.Putter, bodies ...string) {
-	t.Helper()
-	if err := <-begin(p, batch(bodies...), true); err != nil {
-		t.Fatalf("putting %q: %v", bodies, err)
-	}
-}
-
-func take(t *testing.T, from channel.Taker, want string) channel.Take {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	got, err := from.Take(ctx)
-	if err != nil {
-		t.Fatalf("taking %q: %v", want, err)
-	}
-	if text := bodies(got.Batch()); text != want {
-		t.Fatalf("took %q; want %q", text, want)
-	}
-	return got
-}
-
-func commit(t *testing.T, takes ...channel.Take) {
-	t.Helper()
-	for _, take := range takes {
-		if err := take.Commit(); err != nil {
-			t.Fatalf("Commit: %v", err)
-		}
-	}
-}
 
 // numbers puts the events from..to-1, some in a batch and several batches under
 // way, and returns when all are acknowledged.
@@ -115,7 +63,7 @@ func drain(t *testing.T, c channel.Channel) (all []string) {
 		for e := range got.Batch().All() {
 			all = append(all, string(e.Body))
 		}
-		commit(t, got)
+		channeltest.Commit(t, got)
 	}
 }
 

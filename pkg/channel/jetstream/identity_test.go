@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/channel/jetstream"
 	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/option"
@@ -173,7 +174,7 @@ func TestIdentity(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer shut(t, c)
-			put(t, c.Putter(), "a")
+			channeltest.Put(t, c.Putter(), "a")
 			wantBodies(t, drain(t, c), "a")
 		})
 	}

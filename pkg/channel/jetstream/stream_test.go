@@ -11,6 +11,7 @@ import (
 	js "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/channel/jetstream"
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/option"
@@ -75,7 +76,7 @@ func TestStreamsOfOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer shut(t, c)
-			put(t, c.Putter(), "a", "b")
+			channeltest.Put(t, c.Putter(), "a", "b")
 			wantBodies(t, drain(t, c), "a b")
 		})
 	}
@@ -114,7 +115,7 @@ func TestMessagesOfOthers(t *testing.T) {
 		{Headers: event.NewHeaders("host", "h1", "tag", "a, b"), Body: []byte("plain")},
 		{Headers: event.NewHeaders("Flumekit-Events", "1", "flumekit.malformed", malformed), Body: []byte("no batch")},
 	} {
-		got := take(t, taker, string(want.Body))
+		got := channeltest.Take(t, taker, string(want.Body))
 		for e := range got.Batch().All() {
 			for key, value := range want.Headers.All() {
 				if have, _ := e.Headers.Get(key); have != value {
@@ -122,7 +123,7 @@ func TestMessagesOfOthers(t *testing.T) {
 				}
 			}
 		}
-		commit(t, got)
+		channeltest.Commit(t, got)
 	}
 }
 
@@ -131,13 +132,13 @@ func TestLargeBatches(t *testing.T) {
 	c := open(t, options(s.ClientURL()))
 	p := c.Putter()
 	third := strings.Repeat("x", 400<<10)
-	put(t, p, third+"1", third+"2", third+"3", third+"4") // in parts
+	channeltest.Put(t, p, third+"1", third+"2", third+"3", third+"4") // in parts
 	got := drain(t, c)
 	if len(got) != 4 || got[0] != third+"1" || got[3] != third+"4" {
 		t.Errorf("got %d events, not those that were put", len(got))
 	}
 	for _, wait := range []bool{true, false} {
-		err := <-begin(p, batch("small", strings.Repeat("x", 1<<20)), wait)
+		err := <-channeltest.Begin(p, channeltest.Batch("small", strings.Repeat("x", 1<<20)), wait)
 		if !errors.Is(err, channel.ErrTooLarge) || !strings.Contains(err.Error(), "max_payload") {
 			t.Errorf("got %.200v; want that it is too large for max_payload", err)
 		}
@@ -153,16 +154,16 @@ func TestFullStream(t *testing.T) {
 	o.MaxMsgs, o.KeepAlive = 2, option.Seconds(50*time.Millisecond)
 	c := open(t, o)
 	p := c.Putter()
-	put(t, p, "a")
-	put(t, p, "b")
+	channeltest.Put(t, p, "a")
+	channeltest.Put(t, p, "b")
 	for range 3 {
-		err := <-begin(p, batch("refused"), false)
+		err := <-channeltest.Begin(p, channeltest.Batch("refused"), false)
 		if !errors.Is(err, channel.ErrFull) || !strings.HasPrefix(err.Error(), "The channel has reached it's capacity.") {
 			t.Errorf("got %v; want Flume's words for a full channel", err)
 		}
 	}
-	patient := begin(p, batch("c"), true)
-	commit(t, take(t, c.Taker(), "a"))
+	patient := channeltest.Begin(p, channeltest.Batch("c"), true)
+	channeltest.Commit(t, channeltest.Take(t, c.Taker(), "a"))
 	if err := <-patient; err != nil {
 		t.Error(err)
 	}
@@ -176,13 +177,13 @@ func TestServerAway(t *testing.T) {
 	o.KeepAlive = option.Seconds(50 * time.Millisecond)
 	c := open(t, o)
 	p, taker := c.Putter(), c.Taker()
-	put(t, p, "a")
-	held := take(t, taker, "a")
+	channeltest.Put(t, p, "a")
+	held := channeltest.Take(t, taker, "a")
 	h.stop()
-	if err := <-begin(p, batch("refused"), false); !errors.Is(err, channel.ErrFull) {
+	if err := <-channeltest.Begin(p, channeltest.Batch("refused"), false); !errors.Is(err, channel.ErrFull) {
 		t.Errorf("got %v; want a refusal that may pass", err)
 	}
-	patient, committed := begin(p, batch("b"), true), make(chan error, 1)
+	patient, committed := channeltest.Begin(p, channeltest.Batch("b"), true), make(chan error, 1)
 	go func() { committed <- held.Commit() }()
 	h.start(t)
 	if err := <-patient; err != nil {
@@ -191,7 +192,7 @@ func TestServerAway(t *testing.T) {
 	if err := <-committed; err != nil {
 		t.Error(err)
 	}
-	commit(t, take(t, taker, "b"))
+	channeltest.Commit(t, channeltest.Take(t, taker, "b"))
 	taker.Close()
 	wantBodies(t, drain(t, c), "")
 }

@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/channel/kafka"
 	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/event"
@@ -105,14 +106,6 @@ func openLogged(t *testing.T, o *kafka.Options) (channel.Channel, *said) {
 	return c, log
 }
 
-func batch(bodies ...string) *event.Batch {
-	b := new(event.Batch)
-	for _, body := range bodies {
-		b.Append(event.Event{Body: []byte(body)})
-	}
-	return b
-}
-
 func bodies(b *event.Batch) (all []string) {
 	for e := range b.All() {
 		all = append(all, string(e.Body))
@@ -120,35 +113,11 @@ func bodies(b *event.Batch) (all []string) {
 	return all
 }
 
-func begin(p channel.Putter, b *event.Batch, wait bool) <-chan error {
-	done := make(chan error, 1)
-	p.Put(b, wait, func(err error) { done <- err })
-	return done
-}
-
-func put(t *testing.T, p channel.Putter, bodies ...string) {
-	t.Helper()
-	if err := <-begin(p, batch(bodies...), true); err != nil {
-		t.Fatalf("put of %q: %v", bodies, err)
-	}
-}
-
-func take(t *testing.T, from channel.Taker) channel.Take {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	got, err := from.Take(ctx)
-	if err != nil {
-		t.Fatalf("Take: %v", err)
-	}
-	return got
-}
-
 // takeAll takes and commits until it has n events.
 func takeAll(t *testing.T, from channel.Taker, n int) (all []string) {
 	t.Helper()
 	for len(all) < n {
-		one := take(t, from)
+		one := channeltest.Next(t, from)
 		all = append(all, bodies(one.Batch())...)
 		if err := one.Commit(); err != nil {
 			t.Fatal(err)
@@ -214,7 +183,7 @@ func TestOrder(t *testing.T) {
 			const batches = 200
 			var under []<-chan error
 			for i := range batches {
-				under = append(under, begin(p, batch(fmt.Sprint(2*i), fmt.Sprint(2*i+1)), i%2 == 0))
+				under = append(under, channeltest.Begin(p, channeltest.Batch(fmt.Sprint(2*i), fmt.Sprint(2*i+1)), i%2 == 0))
 			}
 			for _, done := range under {
 				if err := <-done; err != nil {
@@ -246,12 +215,12 @@ func TestHeaders(t *testing.T) {
 			c := open(t, options(t, cluster(t, 1), "parseAsFlumeEvent="+tt.avro))
 			b := new(event.Batch)
 			b.Append(event.Event{Headers: tt.put, Body: []byte("x")})
-			if err := <-begin(c.Putter(), b, true); err != nil {
+			if err := <-channeltest.Begin(c.Putter(), b, true); err != nil {
 				t.Fatal(err)
 			}
 			taker := c.Taker()
 			defer taker.Close()
-			got := take(t, taker)
+			got := channeltest.Next(t, taker)
 			for e := range got.Batch().All() {
 				if fmt.Sprint(e.Headers) != fmt.Sprint(tt.want) || string(e.Body) != "x" {
 					t.Errorf("got %v %q; want %v", e.Headers, e.Body, tt.want)
@@ -272,12 +241,12 @@ func TestMalformedIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, log := openLogged(t, options(t, k))
-	put(t, c.Putter(), "good")
+	channeltest.Put(t, c.Putter(), "good")
 	taker := c.Taker()
 	defer taker.Close()
 	var got []string
 	for len(got) < 3 {
-		one := take(t, taker)
+		one := channeltest.Next(t, taker)
 		for e := range one.Batch().All() {
 			why, _ := e.Headers.Get("flumekit.malformed")
 			got = append(got, string(e.Body)+"|"+why)
@@ -300,17 +269,17 @@ func TestReturnGoesToTheHead(t *testing.T) {
 	for i := range 3 {
 		b := new(event.Batch)
 		b.Append(event.Event{Headers: event.NewHeaders("to", fmt.Sprint(i)), Body: fmt.Append(nil, i)})
-		if err := <-begin(p, b, true); err != nil {
+		if err := <-channeltest.Begin(p, b, true); err != nil {
 			t.Fatal(err)
 		}
 	}
 	first, second := c.Taker(), c.Taker()
 	defer second.Close()
-	a, b, third := take(t, first), take(t, first), take(t, first)
+	a, b, third := channeltest.Next(t, first), channeltest.Next(t, first), channeltest.Next(t, first)
 	order := [][]string{bodies(a.Batch()), bodies(b.Batch()), bodies(third.Batch())}
 	third.Return()
 	a.Return()
-	got := take(t, second)
+	got := channeltest.Next(t, second)
 	want(t, "the first that was returned", bodies(got.Batch()), order[0])
 	if err := got.Commit(); err != nil {
 		t.Fatal(err)
@@ -335,8 +304,8 @@ func chunks(t *testing.T, c channel.Channel, taker channel.Taker) (takes []chann
 	t.Helper()
 	p := c.Putter()
 	for i := range 3 {
-		put(t, p, fmt.Sprint(2*i), fmt.Sprint(2*i+1))
-		takes = append(takes, take(t, taker))
+		channeltest.Put(t, p, fmt.Sprint(2*i), fmt.Sprint(2*i+1))
+		takes = append(takes, channeltest.Next(t, taker))
 	}
 	return takes
 }
@@ -397,8 +366,8 @@ func TestLast(t *testing.T) {
 			p, other, taker := c.Putter(), c.Taker(), c.Taker()
 			defer other.Close()
 			defer taker.Close()
-			put(t, p, "a")
-			held := take(t, other)
+			channeltest.Put(t, p, "a")
+			held := channeltest.Next(t, other)
 			taker.Last()
 			got := make(chan []string, 1)
 			go func() {
@@ -440,7 +409,7 @@ func TestOffsetReset(t *testing.T) {
 		t.Run(tt.property, func(t *testing.T) {
 			k := cluster(t, 1)
 			c := open(t, options(t, k, tt.property))
-			put(t, c.Putter(), "before")
+			channeltest.Put(t, c.Putter(), "before")
 			taker := c.Taker()
 			defer taker.Close()
 			taker.Last()
@@ -467,12 +436,12 @@ func TestTooLarge(t *testing.T) {
 			c := open(t, options(t, k, tt.property))
 			p := c.Putter()
 			for _, wait := range []bool{false, true} {
-				err := <-begin(p, batch("fits", strings.Repeat("x", 2<<20)), wait)
+				err := <-channeltest.Begin(p, channeltest.Batch("fits", strings.Repeat("x", 2<<20)), wait)
 				if !errors.Is(err, channel.ErrTooLarge) || !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("got %v; want …%s…", err, tt.want)
 				}
 			}
-			put(t, p, "goes on")
+			channeltest.Put(t, p, "goes on")
 		})
 	}
 }
@@ -488,7 +457,7 @@ func TestPartition(t *testing.T) {
 			e.Headers = event.NewHeaders("to", to)
 		}
 		b.Append(e)
-		err := <-begin(p, b, false)
+		err := <-channeltest.Begin(p, b, false)
 		if (err == nil) != (wants == "") || err != nil && !strings.Contains(err.Error(), wants) {
 			t.Errorf("to partition %q: got %v; want %q", to, err, wants)
 		}
@@ -507,13 +476,13 @@ func TestPartition(t *testing.T) {
 func TestClosedPutter(t *testing.T) {
 	c := open(t, options(t, cluster(t, 1)))
 	p := c.Putter()
-	put(t, p, "a")
+	channeltest.Put(t, p, "a")
 	p.Close()
 	p.Close()
-	if err := <-begin(p, batch("b"), true); !errors.Is(err, channel.ErrClosed) {
+	if err := <-channeltest.Begin(p, channeltest.Batch("b"), true); !errors.Is(err, channel.ErrClosed) {
 		t.Errorf("got %v; want %v", err, channel.ErrClosed)
 	}
-	if err := <-begin(c.Putter(), batch(), false); err != nil {
+	if err := <-channeltest.Begin(c.Putter(), channeltest.Batch(), false); err != nil {
 		t.Errorf("an empty batch: %v", err)
 	}
 }
@@ -521,8 +490,8 @@ func TestClosedPutter(t *testing.T) {
 func TestClosed(t *testing.T) {
 	c := open(t, options(t, cluster(t, 1)))
 	p, taker := c.Putter(), c.Taker()
-	put(t, p, "a")
-	a := take(t, taker)
+	channeltest.Put(t, p, "a")
+	a := channeltest.Next(t, taker)
 	taken := make(chan error, 1)
 	go func() {
 		_, err := taker.Take(context.Background())
@@ -533,7 +502,7 @@ func TestClosed(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for what, err := range map[string]error{"a take that waits": <-taken, "a put": <-begin(p, batch("c"), true)} {
+	for what, err := range map[string]error{"a take that waits": <-taken, "a put": <-channeltest.Begin(p, channeltest.Batch("c"), true)} {
 		if !errors.Is(err, channel.ErrClosed) {
 			t.Errorf("%s: got %v; want %v", what, err, channel.ErrClosed)
 		}
@@ -560,7 +529,7 @@ func TestRebalance(t *testing.T) {
 				for i := range 4 {
 					b := new(event.Batch)
 					b.Append(event.Event{Headers: event.NewHeaders("to", fmt.Sprint(i)), Body: fmt.Appendf(nil, "%s%d", text, i)})
-					if err := <-begin(p, b, true); err != nil {
+					if err := <-channeltest.Begin(p, b, true); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -609,7 +578,7 @@ func TestRebalance(t *testing.T) {
 			for i := range 4 {
 				b := new(event.Batch)
 				b.Append(event.Event{Headers: event.NewHeaders("to", fmt.Sprint(i)), Body: fmt.Appendf(nil, "c%d", i)})
-				if err := <-begin(last, b, true); err != nil {
+				if err := <-channeltest.Begin(last, b, true); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -639,7 +608,7 @@ func TestStuckTakerAndRebalance(t *testing.T) {
 	for i := range 2 {
 		b := new(event.Batch)
 		b.Append(event.Event{Headers: event.NewHeaders("to", fmt.Sprint(i)), Body: fmt.Append(nil, i)})
-		if err := <-begin(p, b, true); err != nil {
+		if err := <-channeltest.Begin(p, b, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -647,12 +616,12 @@ func TestStuckTakerAndRebalance(t *testing.T) {
 	defer stuck.Close()
 	held := map[string]channel.Take{}
 	for range 2 {
-		got := take(t, stuck)
+		got := channeltest.Next(t, stuck)
 		held[bodies(got.Batch())[0]] = got
 	}
 	other := two.Taker()
 	defer other.Close()
-	again := take(t, other) // what the first had in hand of the partition that went
+	again := channeltest.Next(t, other) // what the first had in hand of the partition that went
 	gone := bodies(again.Batch())[0]
 	stays := "1"
 	if gone == "1" {
@@ -705,11 +674,11 @@ func TestBrokerGoneAndBack(t *testing.T) {
 	c, log := openLogged(t, o)
 	p, taker := c.Putter(), c.Taker()
 	defer taker.Close()
-	put(t, p, "0")
-	held := take(t, taker)
+	channeltest.Put(t, p, "0")
+	held := channeltest.Next(t, taker)
 	k.Close()
-	patient := begin(p, batch("1"), true)
-	refused := <-begin(c.Putter(), batch("x"), false)
+	patient := channeltest.Begin(p, channeltest.Batch("1"), true)
+	refused := <-channeltest.Begin(c.Putter(), channeltest.Batch("x"), false)
 	if !errors.Is(refused, channel.ErrFull) || !strings.Contains(refused.Error(), "within 1s") {
 		t.Errorf("an impatient put: got %v; want a refusal that may pass", refused)
 	}
@@ -729,7 +698,7 @@ func TestBrokerGoneAndBack(t *testing.T) {
 	if err := <-committed; err != nil {
 		t.Errorf("the commit that waited: %v", err)
 	}
-	put(t, p, "2")
+	channeltest.Put(t, p, "2")
 	got := takeAll(t, taker, 2)
 	if got = slices.DeleteFunc(got, func(s string) bool { return s == "0" || s == "x" }); len(got) < 2 {
 		got = append(got, takeAll(t, taker, 1)...)
@@ -755,10 +724,10 @@ func TestCloseWithoutBroker(t *testing.T) {
 	k := cluster(t, 1)
 	c := open(t, options(t, k))
 	p, taker := c.Putter(), c.Taker()
-	put(t, p, "a")
-	take(t, taker)
+	channeltest.Put(t, p, "a")
+	channeltest.Next(t, taker)
 	k.Close()
-	waiting := begin(p, batch("b"), true)
+	waiting := channeltest.Begin(p, channeltest.Batch("b"), true)
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
@@ -809,7 +778,7 @@ func TestSASL(t *testing.T) {
 					"kafka."+side+`.sasl.jaas.config=x.LoginModule required username="u" password="p \"q\"";`)
 			}
 			c := open(t, options(t, k, properties...))
-			put(t, c.Putter(), "a")
+			channeltest.Put(t, c.Putter(), "a")
 			taker := c.Taker()
 			defer taker.Close()
 			want(t, "taken", takeAll(t, taker, 1), []string{"a"})

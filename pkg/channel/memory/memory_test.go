@@ -63,21 +63,15 @@ func TestByteCapacity(t *testing.T) {
 				first.Append(event.Event{Headers: event.NewHeaders("key", "value"), Body: make([]byte, n)})
 			}
 			second.Append(event.Event{Body: make([]byte, tt.second)})
-			if err := put(c, &first); err != nil {
+			if err := <-channeltest.Begin(c.Putter(), &first, false); err != nil {
 				t.Fatal(err)
 			}
-			err := put(c, &second)
+			err := <-channeltest.Begin(c.Putter(), &second, false)
 			if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, channel.ErrFull) || err.Error() != tt.want) {
 				t.Errorf("got %v; want %q", err, tt.want)
 			}
 		})
 	}
-}
-
-func put(c channel.Channel, b *event.Batch) error {
-	done := make(chan error, 1)
-	c.Putter().Put(b, false, func(err error) { done <- err })
-	return <-done
 }
 
 func TestValidate(t *testing.T) {

@@ -76,19 +76,9 @@ func TestPromises(t *testing.T) {
 	}
 }
 
-func batch(bodies ...string) *event.Batch {
-	b := new(event.Batch)
-	for _, body := range bodies {
-		b.Append(event.Event{Body: []byte(body)})
-	}
-	return b
-}
-
 func put(t *testing.T, p channel.Putter, b *event.Batch) {
 	t.Helper()
-	done := make(chan error, 1)
-	p.Put(b, false, func(err error) { done <- err })
-	if err := <-done; err != nil {
+	if err := <-channeltest.Begin(p, b, false); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -125,7 +115,7 @@ func TestOnlyWhatWasSpilledOutlivesTheProcess(t *testing.T) {
 	c := open(t, o)
 	p := c.Putter()
 	for _, body := range []string{"a", "b", "c", "d"} {
-		put(t, p, batch(body))
+		put(t, p, channeltest.Batch(body))
 	}
 	if got := channel.AtStake(c, &o); got != 2 {
 		t.Errorf("%d events are at stake; want 2", got)
@@ -134,7 +124,7 @@ func TestOnlyWhatWasSpilledOutlivesTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	c = open(t, o)
-	put(t, c.Putter(), batch("e"))
+	put(t, c.Putter(), channeltest.Batch("e"))
 	if got := channel.AtStake(c, &o); got != 0 {
 		t.Errorf("%d events are at stake behind those on disk; want 0", got)
 	}
@@ -148,14 +138,14 @@ func TestWhatLiesOnDiskIsDeliveredWithoutOverflow(t *testing.T) {
 	c := open(t, o)
 	p := c.Putter()
 	for _, body := range []string{"a", "b", "c"} {
-		put(t, p, batch(body))
+		put(t, p, channeltest.Batch(body))
 	}
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
 	o.OverflowCapacity = 0
 	c = open(t, o)
-	put(t, c.Putter(), batch("d"))
+	put(t, c.Putter(), channeltest.Batch("d"))
 	if got := rest(t, c); got != "b c d" {
 		t.Errorf("got %q; want b c d", got)
 	}
@@ -217,7 +207,7 @@ func TestBothCapacitiesZero(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put(t, c.Putter(), batch("a"))
+	put(t, c.Putter(), channeltest.Batch("a"))
 	if got := rest(t, c); got != "a" {
 		t.Errorf("got %q; want a", got)
 	}
