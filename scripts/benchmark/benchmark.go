@@ -2,13 +2,18 @@
 // table. Run it by scripts/bench, which builds them first:
 //
 //	scripts/bench                     all flows, five runs of each
-//	scripts/bench quick               all flows, once, in less than a minute
+//	scripts/bench quick               all flows, once, in less than a minute;
+//	                                  without Flume and HDFS
 //	scripts/bench quick clients-100   only what is named
 //	scripts/bench --list              what there is to name
 //
 // Every figure is checked: what came out must be what went in, in number and,
 // in files, in content and order. A flow that fails this has FAILED in its row,
 // and the exit status is 1.
+//
+// The flows of agents are measured beside Flume's, by the same configuration, and
+// some in a real HDFS, where Java and Maven are and the programs of
+// scripts/interop can be fetched. With them a full run takes a quarter of an hour.
 //
 // CPU seconds are user and system time of all processes of ours in the flow, as
 // wait4 tells them; the client that sends lines is not in them, but shares the
@@ -54,6 +59,8 @@ type settings struct {
 	dir     string
 	profile string
 	backlog int64
+	root    string
+	all     bool // no flow was named
 	flows   []flow
 }
 
@@ -74,7 +81,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	defer l.close()
 	r := report{Conditions: l.conditions(set)}
-	for _, f := range set.flows {
+	for _, f := range l.possible(set.flows) {
 		progress(f.name + " …")
 		r.measure(ctx, l, f, set)
 		if ctx.Err() != nil {
@@ -114,6 +121,7 @@ func parse(args []string) (settings, error) {
 	flags.StringVar(&set.dir, "dir", scratch(), "`directory` for input, output and stores; its file system is what is measured")
 	flags.StringVar(&set.profile, "cpuprofile", "", "record each process with perf; write profiles and lists of the hottest functions to this `directory`")
 	flags.Int64Var(&set.backlog, "backlog", 256e6, "start a channel with so many `bytes` held")
+	flags.StringVar(&set.root, "root", "", "`directory` of the source tree, whose scripts/peers fetch Flume and HDFS; needs java and mvn")
 	all := flows()
 	for {
 		if err := flags.Parse(args); err != nil {
@@ -135,7 +143,7 @@ func parse(args []string) (settings, error) {
 		set.flows = append(set.flows, all[i])
 	}
 	if set.flows == nil {
-		set.flows = all
+		set.flows, set.all = all, true
 	}
 	for i := range set.flows {
 		if set.quick {
@@ -152,7 +160,7 @@ func parse(args []string) (settings, error) {
 			set.runs = 1
 		}
 	}
-	for _, path := range []*string{&set.bin, &set.dir, &set.profile} {
+	for _, path := range []*string{&set.bin, &set.dir, &set.profile, &set.root} {
 		if *path == "" {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -97,6 +98,7 @@ func TestTable(t *testing.T) {
 			{Name: "stdin-memory-1000", Durability: inMemory, Runs: []sample{run}, Syncs: &calls},
 			{Name: "cat file | wc -l", Beside: "stdin-memory-1000", bar: 0.5, Runs: []sample{slow, run, run}},
 			{Name: "netcat-memory", Failed: "3 events went in, and 2 came out\nmore"},
+			{Name: "Flume 1.11", Beside: "stdin-memory-1000", bar: 3, perCPU: 50, Runs: []sample{slow}},
 			{Name: "clients-100", Runs: []sample{slow}},
 			{Name: "clients-1", Runs: []sample{{Events: 100, Elapsed: time.Second}}},
 		},
@@ -113,6 +115,8 @@ func TestTable(t *testing.T) {
 		"netcat-memory                   FAILED  3 events went in, and 2 came out\n",
 		"301.0 ms  bar 300: missed\n",
 		"stdin-memory-1000 : cat file | wc -l                             1.00     bar 0.5: met\n",
+		"stdin-memory-1000 : Flume 1.11                                  10.00     bar 3: met\n",
+		"stdin-memory-1000 : Flume 1.11, per CPU second                  48.15     bar 50: missed\n",
 		"clients-100 : clients-1                                       5000.00     bar 20: met\n",
 	} {
 		if !strings.Contains(page.String(), want) {
@@ -126,5 +130,71 @@ func TestTable(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log("\n" + page.String())
+	}
+}
+
+func TestPossible(t *testing.T) {
+	for _, tt := range []struct{ args, possible, without string }{
+		{"stdin-null", "stdin-null beside cat file | wc -l", ""},
+		{"hdfs-text hdfs-local-text avro-agents-100", "hdfs-local-text, avro-agents-100", "there is no --root"},
+		{"quick --root . ", "", "all flows are to be quick"},
+	} {
+		set, err := parse(strings.Fields(tt.args))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := new(lab)
+		l.findPeers(set)
+		var names []string
+		for _, f := range l.possible(set.flows) {
+			name := f.name
+			if f.beside != nil {
+				name += " beside " + f.beside.name
+			}
+			names = append(names, name)
+		}
+		got := strings.Join(names, ", ")
+		if tt.possible != "" && got != tt.possible || strings.Contains(got, "Flume") || !strings.HasPrefix(l.without, tt.without) || tt.without == "" && l.without != "" {
+			t.Errorf("%s: got %s without %q; want %s without %q", tt.args, got, l.without, tt.possible, tt.without)
+		}
+	}
+}
+
+func TestValuesOf(t *testing.T) {
+	marker := strings.Repeat("m", syncSize)
+	record := func(n int) string {
+		return "\x00\x00\x00\xd2\x00\x00\x00\x08" + "the time" + "\x8f\xc8" + string(line(nil, n))
+	}
+	whole := sequenceHead + marker + record(0) + record(1) + "\xff\xff\xff\xff" + marker + record(2)
+	for name, tt := range map[string]struct{ file, want string }{
+		"whole":        {whole, ""},
+		"compressed":   {strings.Replace(whole, "Text\x00", "Text\x01", 1), "the file begins with"},
+		"cut":          {whole[:len(whole)-1], "after 2 lines of 3: unexpected EOF"},
+		"other marker": {strings.Replace(whole, "\xff"+marker, "\xff"+strings.Repeat("n", syncSize), 1), "the marker 6e"},
+		"short value":  {strings.Replace(whole, "\x8f\xc8", "\x8f\xc7", 1), "the value"},
+		"one missing":  {strings.Replace(whole, record(1), "", 1), "line 1 is"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := holdLines(valuesOf(strings.NewReader(tt.file)), 3)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v; want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestTicks(t *testing.T) {
+	if !exists("/proc/self/stat") {
+		t.Skip("there is no /proc")
+	}
+	for begin := ownCPU(); ownCPU()-begin < 100*time.Millisecond; {
+	}
+	var children syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_CHILDREN, &children); err != nil {
+		t.Fatal(err)
+	}
+	want := ownCPU() + time.Duration(children.Utime.Nano()+children.Stime.Nano())
+	if got := ticks(os.Getpid()); (got - want).Abs() > 50*time.Millisecond {
+		t.Errorf("got %v of CPU time; want %v", got, want)
 	}
 }

@@ -16,12 +16,15 @@ type flow struct {
 	measure    func(*trial) error // nil for flows that only observe
 	observe    func(*trial) ([]observation, error)
 	beside     *reference
+	hdfs       bool // it needs an HDFS
 }
 
 // reference is what a flow is compared with, measured in turn with it.
 type reference struct {
 	name    string
 	bar     float64 // what the flow's rate must be, as a multiple of its
+	perCPU  float64 // the same of events per CPU second; 0 if they are not compared
+	flume   bool    // it is Flume
 	measure func(*trial) error
 }
 
@@ -47,7 +50,16 @@ func flows() []flow {
 	for _, clients := range []int{1, 10, 100} {
 		all = append(all, clientsFile(clients))
 	}
-	return append(all, drain(), agentStart(), backlogStart(), idle())
+	all = append(all, drain(), agentStart(), backlogStart(), idle())
+	for _, batch := range []int{100, 1000} {
+		all = append(all, avroAgents(batch))
+	}
+	for _, real := range []bool{false, true} {
+		for _, fileType := range []string{"DataStream", "SequenceFile"} {
+			all = append(all, fileHDFS(fileType, real))
+		}
+	}
+	return all
 }
 
 // What an acknowledgement stands for in the flows. A file channel says itself

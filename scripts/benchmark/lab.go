@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,8 @@ type lab struct {
 	profile string // directory, "" if not wanted
 	backlog int64  // bytes
 	trials  int
+	peers   *peers // nil if there are none, or they are not asked for
+	without string // why there are none
 }
 
 // openLab makes the directory and, in it, the input for the longest flow.
@@ -41,6 +44,7 @@ func openLab(set settings) (*lab, error) {
 			return nil, fmt.Errorf("--cpuprofile: %w", errors.Join(err, l.close()))
 		}
 	}
+	l.findPeers(set)
 	most := 0
 	for _, f := range set.flows {
 		most = max(most, f.events)
@@ -51,7 +55,43 @@ func openLab(set settings) (*lab, error) {
 	return l, nil
 }
 
-func (l *lab) close() error { return os.RemoveAll(l.dir) }
+func (l *lab) close() error { return errors.Join(l.peers.close(), os.RemoveAll(l.dir)) }
+
+// findPeers has Flume and HDFS at hand if a flow asks for them.
+func (l *lab) findPeers(set settings) {
+	wanted := slices.ContainsFunc(set.flows, func(f flow) bool { return f.hdfs || f.beside != nil && f.beside.flume })
+	switch {
+	case !wanted:
+	case set.root == "":
+		l.without = "there is no --root to find scripts/peers in"
+	case set.quick && set.all:
+		l.without = "all flows are to be quick; name one to have them"
+	default:
+		progress("fetching Flume and HDFS …")
+		var err error
+		if l.peers, err = findPeers(set.root); err != nil {
+			l.without = err.Error()
+		}
+	}
+}
+
+// possible returns those of the flows that need nothing that is not there, alone
+// if what is beside them is not.
+func (l *lab) possible(flows []flow) []flow {
+	if l.peers != nil {
+		return flows
+	}
+	var all []flow
+	for _, f := range flows {
+		if f.beside != nil && f.beside.flume {
+			f.beside = nil
+		}
+		if !f.hdfs {
+			all = append(all, f)
+		}
+	}
+	return all
+}
 
 func (l *lab) input() string { return filepath.Join(l.dir, "input") }
 
@@ -101,6 +141,9 @@ func (l *lab) conditions(set settings) []string {
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		minute, _, _ := strings.Cut(string(load), " ")
 		conditions = append(conditions, "load average "+minute+" before the first run (near 0 is a quiet machine)")
+	}
+	if l.without != "" {
+		conditions = append(conditions, "without Flume and HDFS: "+l.without)
 	}
 	if l.strace == "" {
 		conditions = append(conditions, "strace is not installed: fsyncs are not counted")

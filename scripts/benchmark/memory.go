@@ -63,6 +63,35 @@ func (m *memory) look() {
 	}
 }
 
+// cpuSoFar returns the CPU time of the trial's processes until now, and of those
+// that they have started.
+func (t *trial) cpuSoFar() map[*process]time.Duration {
+	spent := make(map[*process]time.Duration)
+	for _, p := range t.procs {
+		for _, pid := range family([]int{p.cmd.Process.Pid}) {
+			spent[p] += ticks(pid)
+		}
+	}
+	return spent
+}
+
+// ticks returns the CPU time of a process and of its children that have ended,
+// from /proc/PID/stat, 0 if that is not there.
+func ticks(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	const perSecond = 100 // USER_HZ, on all of Linux's processors
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	var sum time.Duration
+	for i := 11; i < 15 && i < len(fields); i++ { // utime, stime, cutime, cstime
+		n, _ := strconv.ParseInt(string(fields[i]), 10, 64)
+		sum += time.Duration(n) * time.Second / perSecond
+	}
+	return sum
+}
+
 // family returns processes and all their descendants.
 func family(pids []int) []int {
 	all := append([]int(nil), pids...)

@@ -25,15 +25,25 @@ func size(dir string) int64 {
 // checkLines holds that the file of a directory has the first n lines of the
 // input, all of them and in order.
 func checkLines(dir string, n int) error {
-	files, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(files) != 1 {
-		return fmt.Errorf("there are %d files in %s; want one", len(files), dir)
-	}
-	file, err := os.Open(files[0])
+	file, err := openOnly(dir)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	return holdLines(file, n)
+}
+
+// openOnly opens the only file of a directory.
+func openOnly(dir string) (io.ReadCloser, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) != 1 {
+		return nil, fmt.Errorf("there are %d files in %s; want one", len(files), dir)
+	}
+	return os.Open(files[0])
+}
+
+// holdLines holds that file has just these lines.
+func holdLines(file io.Reader, n int) error {
 	r := bufio.NewReaderSize(file, 1<<20)
 	var want []byte
 	for i := range n {

@@ -28,6 +28,7 @@ type row struct {
 	Syncs      *int     `json:"fsyncs,omitempty"` // nil if not counted
 	Failed     string   `json:"failed,omitempty"`
 	bar        float64  // of a reference: what the flow's rate must be, as a multiple of its
+	perCPU     float64  // and its events per CPU second; 0 if they are not compared
 }
 
 // median returns the run in the middle, of two the slower.
@@ -51,7 +52,7 @@ func (r *report) measure(ctx context.Context, l *lab, f flow, set settings) {
 	own := row{Name: f.name, Does: f.does, Durability: f.durability}
 	var other row
 	if f.beside != nil {
-		other = row{Name: f.beside.name, Beside: f.name, bar: f.beside.bar}
+		other = row{Name: f.beside.name, Beside: f.name, bar: f.beside.bar, perCPU: f.beside.perCPU}
 	}
 	for range set.runs {
 		r.add(ctx, l, f, &own, f.measure)
@@ -158,10 +159,12 @@ const (
 
 // compare draws the comparisons that the rows allow.
 func (r *report) compare() {
-	rates := make(map[string]float64)
+	rates, perCPU := make(map[string]float64), make(map[string]float64)
 	for _, row := range r.Rows {
 		if row.Failed == "" && len(row.Runs) > 0 {
-			rates[row.Beside+"/"+row.Name] = row.median().rate()
+			median := row.median()
+			rates[row.Beside+"/"+row.Name] = median.rate()
+			perCPU[row.Beside+"/"+row.Name] = float64(median.Events) / median.CPU.Seconds()
 		}
 	}
 	add := func(what string, ours, theirs, bar float64) {
@@ -172,6 +175,9 @@ func (r *report) compare() {
 	for _, row := range r.Rows {
 		if row.Beside != "" {
 			add(row.Beside+" : "+row.Name, rates["/"+row.Beside], rates[row.Beside+"/"+row.Name], row.bar)
+			if row.perCPU > 0 {
+				add(row.Beside+" : "+row.Name+", per CPU second", perCPU["/"+row.Beside], perCPU[row.Beside+"/"+row.Name], row.perCPU)
+			}
 		}
 	}
 	add("clients-100 : clients-1", rates["/clients-100"], rates["/clients-1"], 20)

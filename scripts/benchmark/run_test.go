@@ -26,7 +26,7 @@ func build(t *testing.T) string {
 
 func TestRun(t *testing.T) {
 	args := []string{"--bin", build(t), "--dir", t.TempDir(), "--runs", "1", "--events", "2000", "--json"}
-	names := []string{"stdin-null", "netcat-pipe", "netcat-memory", "netcat-agent", "syslogtcp-fileroll", "syslogtcp-memory-fileroll", "stdin-memory-100", "stdin-file-100", "avro-avro-100", "agent-start"}
+	names := []string{"stdin-null", "netcat-pipe", "netcat-memory", "netcat-agent", "syslogtcp-fileroll", "syslogtcp-memory-fileroll", "stdin-memory-100", "stdin-file-100", "avro-avro-100", "agent-start", "avro-agents-100", "hdfs-local-text", "hdfs-local-sequence"}
 	var out strings.Builder
 	if err := run(t.Context(), append(args, names...), &out); err != nil {
 		t.Fatal(err)
@@ -39,10 +39,11 @@ func TestRun(t *testing.T) {
 		if len(row.Runs) != 1 || row.Runs[0].Events != 2000 || row.Runs[0].Elapsed <= 0 || row.Runs[0].CPU <= 0 {
 			t.Errorf("got %+v; want one run of 2000 events", row)
 		}
-		if row.Name == "stdin-file-100" && row.Durability != "fsync before each commit" {
+		durable := row.Name == "stdin-file-100" || strings.HasPrefix(row.Name, "hdfs-")
+		if durable && row.Durability != "fsync before each commit" {
 			t.Errorf("the durability of %s is %q; want what the channel says", row.Name, row.Durability)
 		}
-		if row.Name == "stdin-file-100" && row.Syncs != nil && *row.Syncs == 0 {
+		if durable && row.Syncs != nil && *row.Syncs == 0 {
 			t.Errorf("%s has no fsync", row.Name)
 		}
 	}

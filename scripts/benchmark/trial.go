@@ -31,6 +31,7 @@ type trial struct {
 	output   *os.File // the last process's standard output; nil for none
 	procs    []*process
 	memory   *memory
+	spent    map[*process]time.Duration // CPU time that is not the flow's
 
 	recordings []func() error // to be called when the processes have ended
 	found      sample
@@ -92,8 +93,9 @@ func (l *lab) try(ctx context.Context, f flow, tracing bool, measure func(*trial
 		if said := policy.FindSubmatch(p.stderr.Bytes()); said != nil {
 			t.policy = string(said[1])
 		}
-		t.found.CPU += p.cpu()
-		t.found.Shares = append(t.found.Shares, share{p.label, p.cpu(), peaks[p.cmd.Process.Pid]})
+		cpu := p.cpu() - t.spent[p]
+		t.found.CPU += cpu
+		t.found.Shares = append(t.found.Shares, share{p.label, cpu, peaks[p.cmd.Process.Pid]})
 	}
 	for _, finish := range t.recordings {
 		err = errors.Join(err, finish())
@@ -151,9 +153,7 @@ func (t *trial) start(stdin, stdout *os.File, command string) error {
 	p := &process{name: args[0], label: strings.Join(args[:min(2, len(args))], " "), done: make(chan struct{})}
 	if own := filepath.Join(t.bin, args[0]); exists(own) {
 		args[0], p.ours = own, true
-		if p.name != "fctl" {
-			args = append(args, "--log-format", "json")
-		}
+		args = append(args, "--log-format", "json")
 	}
 	if t.tracing {
 		p.trace = filepath.Join(t.dir, fmt.Sprintf("%s-%d.trace", p.name, len(t.procs)))
@@ -161,6 +161,7 @@ func (t *trial) start(stdin, stdout *os.File, command string) error {
 	}
 	p.cmd = exec.CommandContext(t.ctx, args[0], args[1:]...)
 	p.cmd.Dir = t.dir
+	p.cmd.Env = append(os.Environ(), t.peers.env()...)
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = time.Second // children of a process that was killed hold its stderr
 	// A nil *os.File is not a nil Reader.
@@ -187,12 +188,15 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// javaTerminated is the status of a Java program that SIGTERM has ended in order.
+const javaTerminated = 128 + int(syscall.SIGTERM)
+
 // wait waits until all processes have ended, each with status 0.
 func (t *trial) wait() error {
 	var all error
 	for _, p := range t.procs {
 		<-p.done
-		if p.err != nil {
+		if p.err != nil && !(p.name == "java" && p.cmd.ProcessState.ExitCode() == javaTerminated) {
 			all = errors.Join(all, fmt.Errorf("%s: %w%s", p.name, p.err, tail(p.stderr.Bytes())))
 		}
 	}
