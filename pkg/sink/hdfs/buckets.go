@@ -28,6 +28,8 @@ type buckets struct {
 	suffix string
 	log    *zerolog.Logger
 
+	appends bool // to files that are there
+
 	dirs, prefixes *escape.Template
 	slots          chan struct{}  // one for each file that is called at a time
 	stopping       chan struct{}  // closed by Close: no more waiting
@@ -66,7 +68,7 @@ type bucket struct {
 	thin         int // files in a row that ended because of too few copies
 }
 
-func start(ctx context.Context, opt *Options, in fileSystem, dirs, prefixes *escape.Template, c *codec, suffix string) *buckets {
+func start(ctx context.Context, opt *Options, in fileSystem, dirs, prefixes *escape.Template, c *codec, suffix string, appends bool) *buckets {
 	k := &buckets{
 		opt: opt, fs: in, codec: c, suffix: suffix, log: zerolog.Ctx(ctx),
 		dirs: dirs, prefixes: prefixes,
@@ -75,6 +77,8 @@ func start(ctx context.Context, opt *Options, in fileSystem, dirs, prefixes *esc
 		open:     make(map[string]*bucket),
 		recent:   list.New(),
 	}
+	// Flume: a SequenceFile is appended to as well, and cannot be read then.
+	k.appends = appends && opt.FileType != "SequenceFile"
 	k.glob = dirs.Glob() + "/" + opt.InUsePrefix + prefixes.Glob() + ".*" + suffix + opt.InUseSuffix
 	k.closing.Go(k.completeLeftovers)
 	return k
@@ -289,7 +293,8 @@ func (k *buckets) create(ctx context.Context, bk *bucket) error {
 		n := name{dir: bk.dir, prefix: bk.prefix, number: bk.number, suffix: k.suffix}
 		out, err := k.createAs(ctx, n)
 		if errors.Is(err, fs.ErrExist) {
-			// Flume: a file of that name is overwritten.
+			// Flume: a file of that name is overwritten, unless it may be
+			// appended to.
 			continue
 		}
 		if err != nil {
@@ -309,9 +314,9 @@ func (k *buckets) create(ctx context.Context, bk *bucket) error {
 func (k *buckets) createAs(ctx context.Context, n name) (*output, error) {
 	out := &output{name: n, path: n.inUse(k.opt.InUsePrefix, k.opt.InUseSuffix), bound: k.opt.CallTimeout.Duration()}
 	k.inUse.add(out.path)
-	made, ended := make(chan file, 1), make(chan struct{})
+	made, ended := make(chan opened, 1), make(chan struct{})
 	err := within(ctx, out.bound, out.path, ended, func(ctx context.Context) error {
-		f, err := k.fs.create(ctx, out.path)
+		f, err := k.openAs(ctx, out.path)
 		if err == nil {
 			made <- f
 		}
@@ -324,27 +329,44 @@ func (k *buckets) createAs(ctx context.Context, n name) (*output, error) {
 		return nil, err
 	}
 	if err == nil {
-		out.f = <-made
-		if out.to, err = k.format(out); err != nil {
-			out.abandon()
-			err = errors.Join(err, k.fs.remove(ctx, out.path))
+		out.take(<-made)
+		if out.to, err = k.format(out, out.delivered > 0); err != nil {
+			k.closing.Go(func() { k.complete(out, true) })
+			return nil, err
 		}
 	}
 	if err != nil {
 		k.inUse.remove(out.path)
+		if errors.Is(err, errUnanswered) {
+			k.closing.Go(func() { k.completeAll([]*leftover{{path: out.path, name: n, own: true}}) })
+		}
 		return nil, err
 	}
 	return out, nil
 }
 
+// openAs makes a file, or opens one that is there.
+func (k *buckets) openAs(ctx context.Context, path string) (opened, error) {
+	f, err := k.fs.create(ctx, path)
+	if !errors.Is(err, fs.ErrExist) || !k.appends {
+		return opened{f, 0}, err
+	}
+	f, size, err := k.fs.reopen(ctx, path)
+	if errors.Is(err, errInUse) {
+		err = fs.ErrExist
+	}
+	return opened{f, size}, err
+}
+
 // dropLate gives up a file that is made after it was waited for in vain.
-func (k *buckets) dropLate(out *output, made <-chan file, ended <-chan struct{}) {
+func (k *buckets) dropLate(out *output, made <-chan opened, ended <-chan struct{}) {
 	select {
 	case <-ended:
 	case <-k.stopping:
 	}
 	select {
-	case out.f = <-made:
+	case f := <-made:
+		out.take(f)
 		k.complete(out, true)
 	default:
 		k.inUse.remove(out.path)
@@ -352,12 +374,12 @@ func (k *buckets) dropLate(out *output, made <-chan file, ended <-chan struct{})
 }
 
 // format returns what turns events into the content of a file.
-func (k *buckets) format(out *output) (serializer.Serializer, error) {
+func (k *buckets) format(out *output, appending bool) (serializer.Serializer, error) {
 	switch k.opt.FileType {
 	case "DataStream":
-		return k.opt.Serializer.Build(out, false)
+		return k.opt.Serializer.Build(out, appending)
 	case "CompressedStream":
-		return newCompressedStream(out, k.codec, k.opt.Serializer)
+		return newCompressedStream(out, k.codec, k.opt.Serializer, appending)
 	}
 	return newSequenceFile(out, sequenceOptions{codec: k.codec, record: k.opt.CompressionType == "record", text: k.opt.WriteFormat == "Text"})
 }

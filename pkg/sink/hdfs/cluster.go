@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"math"
 	"net"
 	"os"
 	"path"
@@ -24,21 +24,11 @@ type cluster struct {
 	copies  int   // of each block; 0 as the name node has it
 	block   int64 // size of a block; 0 as the name node has it
 	bound   time.Duration
+	leases  leases
 
-	mu      sync.Mutex
-	current *member // nil until it is needed
-}
-
-// member is one of HDFS's clients. HDFS knows a client by its name, and believes
-// that all its files are being written while it says that it lives. So when a
-// file fails, no more are made by its member, and the others are to be ended
-// soon; then it goes, and the lease of the failed file ends.
-type member struct {
-	*hdfs.Client
-	owner *cluster
-
-	retired bool // guarded by owner.mu
-	files   int  // likewise
+	mu     sync.Mutex
+	client *hdfs.Client // nil until it is needed
+	sign   io.Closer    // of life, of the client
 
 	dialing sync.Mutex // held while a file may connect to a data node
 	dialed  *blockConn // by the holder
@@ -65,41 +55,48 @@ func sizeOf(text string) int64 {
 	return n
 }
 
-// member returns a client with one more file, or user.
-func (c *cluster) member() (*member, error) {
+// connect returns the client, which connects to a name node if it has not yet.
+func (c *cluster) connect() (*hdfs.Client, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.current == nil {
-		m := &member{owner: c}
-		options := c.options
-		var dialer net.Dialer
-		options.NamenodeDialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			ctx, cancel := c.limit(ctx)
-			defer cancel()
-			conn, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			return &nodeConn{Conn: conn, bound: c.bound}, nil
-		}
-		options.DatanodeDialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			ctx, cancel := c.limit(ctx)
-			defer cancel()
-			conn, err := dialer.DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			m.dialed = newBlockConn(conn)
-			return m.dialed, nil
-		}
-		var err error
-		if m.Client, err = hdfs.NewClient(options); err != nil {
-			return nil, fmt.Errorf("connecting to HDFS at %s: %w", strings.Join(options.Addresses, ", "), err)
-		}
-		c.current = m
+	if c.client != nil {
+		return c.client, nil
 	}
-	c.current.files++
-	return c.current, nil
+	options := c.options
+	options.NamenodeDialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return c.dialNameNode(ctx, network, addr)
+	}
+	options.DatanodeDialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := c.dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		c.dialed = newBlockConn(conn)
+		return c.dialed, nil
+	}
+	client, err := hdfs.NewClient(options)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to HDFS at %s: %w", strings.Join(options.Addresses, ", "), err)
+	}
+	if c.sign, err = giveSign(client.Name()); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	c.client = client
+	return client, nil
+}
+
+func (c *cluster) dialNameNode(ctx context.Context, network, addr string) (*nodeConn, error) {
+	conn, err := c.dial(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return &nodeConn{Conn: conn, bound: c.bound}, nil
+}
+
+func (c *cluster) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := c.limit(ctx)
+	defer cancel()
+	return new(net.Dialer).DialContext(ctx, network, addr)
 }
 
 func (c *cluster) limit(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -109,49 +106,67 @@ func (c *cluster) limit(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithCancel(ctx)
 }
 
-// done takes a file off the member's; failed says that it holds a lease still.
-func (m *member) done(failed bool) {
-	c := m.owner
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	m.files--
-	if failed {
-		m.retired = true
-		if c.current == m {
-			c.current = nil
-		}
-	}
-	if m.retired && m.files == 0 {
-		_ = m.Client.Close()
-	}
-}
-
-// use calls do with a client.
-func (c *cluster) use(do func(*member) error) error {
-	m, err := c.member()
+// use calls do with the client.
+func (c *cluster) use(do func(*hdfs.Client) error) error {
+	client, err := c.connect()
 	if err != nil {
 		return err
 	}
-	defer m.done(false)
-	return do(m)
+	return spelled(do(client))
+}
+
+// spelled adds to an error of a name node's what that says beside its class.
+func spelled(err error) error {
+	var remote hdfs.Error
+	if !errors.As(err, &remote) {
+		return err
+	}
+	line, _, _ := strings.Cut(remote.Message(), "\n")
+	return fmt.Errorf("%w: %s", err, line)
 }
 
 func (c *cluster) create(ctx context.Context, name string) (file, error) {
-	m, err := c.member()
-	if err != nil {
-		return nil, err
+	var f *blockFile
+	err := c.use(func(client *hdfs.Client) error {
+		w, err := c.createFile(client, name)
+		f = &blockFile{c: c, client: client, w: w, name: name}
+		return err
+	})
+	var broken *net.OpError
+	switch {
+	case err == nil:
+		return f, ctx.Err()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &broken):
+		err = fmt.Errorf("%w: %w", errUnanswered, err)
 	}
-	w, err := m.createFile(name, c.copies, c.block)
-	if err != nil {
-		m.done(false)
-		return nil, err
-	}
-	return &blockFile{m: m, w: w, name: name}, ctx.Err()
+	return nil, err
 }
 
-func (m *member) createFile(name string, copies int, block int64) (*hdfs.FileWriter, error) {
+func (c *cluster) reopen(_ context.Context, name string) (file, int64, error) {
+	f := &blockFile{c: c, name: name}
+	var size int64
+	err := c.use(func(client *hdfs.Client) error {
+		if err := completed(client, name); err != nil {
+			return err
+		}
+		info, err := client.Stat(name)
+		if err != nil {
+			return err
+		}
+		size, f.client = info.Size(), client
+		f.w, err = client.Append(name)
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return f, size, nil
+}
+
+func (c *cluster) createFile(client *hdfs.Client, name string) (*hdfs.FileWriter, error) {
+	copies, block := c.copies, c.block
 	if copies == 0 || block == 0 {
-		defaults, err := m.ServerDefaults()
+		defaults, err := client.ServerDefaults()
 		if err != nil {
 			return nil, fmt.Errorf("asking for HDFS's defaults: %w", err)
 		}
@@ -162,18 +177,18 @@ func (m *member) createFile(name string, copies int, block int64) (*hdfs.FileWri
 			block = defaults.BlockSize
 		}
 	}
-	w, err := m.CreateFile(name, copies, block, 0o644)
+	w, err := client.CreateFile(name, copies, block, 0o644)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := m.MkdirAll(path.Dir(name), 0o755); err != nil {
+		if err := client.MkdirAll(path.Dir(name), 0o755); err != nil {
 			return nil, err
 		}
-		w, err = m.CreateFile(name, copies, block, 0o644)
+		w, err = client.CreateFile(name, copies, block, 0o644)
 	}
 	return w, err
 }
 
 func (c *cluster) rename(_ context.Context, from, to string) error {
-	return c.use(func(m *member) error {
+	return c.use(func(m *hdfs.Client) error {
 		if _, err := m.Stat(to); err == nil {
 			return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -184,11 +199,11 @@ func (c *cluster) rename(_ context.Context, from, to string) error {
 }
 
 func (c *cluster) remove(_ context.Context, name string) error {
-	return c.use(func(m *member) error { return m.Remove(name) })
+	return c.use(func(m *hdfs.Client) error { return m.Remove(name) })
 }
 
 func (c *cluster) truncate(ctx context.Context, name string, size int64) error {
-	return c.use(func(m *member) error {
+	return c.use(func(m *hdfs.Client) error {
 		info, err := m.Stat(name)
 		if err != nil || info.Size() <= size {
 			return err
@@ -203,7 +218,7 @@ func (c *cluster) truncate(ctx context.Context, name string, size int64) error {
 
 func (c *cluster) list(_ context.Context, dir string) ([]entry, error) {
 	var entries []entry
-	err := c.use(func(m *member) error {
+	err := c.use(func(m *hdfs.Client) error {
 		found, err := m.ReadDir(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -216,34 +231,6 @@ func (c *cluster) list(_ context.Context, dir string) ([]entry, error) {
 	return entries, err
 }
 
-func (c *cluster) release(_ context.Context, name string) error {
-	return c.use(func(m *member) error { return completed(m, name) })
-}
-
-// completed returns nil for a file that nobody writes to. For one whose lease
-// has expired it makes the name node complete it.
-//
-// HDFS's own call for that, recoverLease, is none of the client's. But
-// truncate does the same first of all, and then refuses a size that the file
-// has not: that it was refused says that the file is complete.
-func completed(m *member, name string) error {
-	_, err := m.Truncate(name, math.MaxInt64)
-	var remote hdfs.Error
-	switch {
-	case err == nil, errors.Is(err, fs.ErrInvalid):
-		return nil
-	case errors.Is(err, fs.ErrNotExist):
-		return err
-	case errors.As(err, &remote):
-		switch remote.Exception() {
-		case "org.apache.hadoop.hdfs.protocol.AlreadyBeingCreatedException",
-			"org.apache.hadoop.hdfs.protocol.RecoveryInProgressException":
-			return fmt.Errorf("%s is %w: %w", name, errInUse, err)
-		}
-	}
-	return err
-}
-
 // replicas returns how many copies of a block are to be made; 0 if the name
 // node has not said yet.
 func (c *cluster) replicas() int { return c.copies }
@@ -251,39 +238,35 @@ func (c *cluster) replicas() int { return c.copies }
 func (c *cluster) close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.current == nil {
+	if c.client == nil {
 		return nil
 	}
-	m := c.current
-	c.current = nil
-	if m.retired = true; m.files > 0 {
-		return nil // the last of them closes it
-	}
-	return m.Client.Close()
+	return errors.Join(c.client.Close(), c.sign.Close())
 }
 
 // blockFile is a file that is being written to HDFS.
 type blockFile struct {
-	m    *member
-	w    *hdfs.FileWriter
-	name string
-	conn *blockConn // of the last block
-	gone bool
+	c      *cluster
+	client *hdfs.Client
+	w      *hdfs.FileWriter
+	name   string
+	conn   *blockConn // of the last block
+	gone   bool
 }
 
 func (f *blockFile) Write(p []byte) (int, error) {
-	f.m.dialing.Lock()
-	defer f.m.dialing.Unlock()
-	f.m.dialed = nil
-	if bound := f.m.owner.bound; bound > 0 {
+	f.c.dialing.Lock()
+	defer f.c.dialing.Unlock()
+	f.c.dialed = nil
+	if bound := f.c.bound; bound > 0 {
 		_ = f.w.SetDeadline(time.Now().Add(bound))
 		defer f.w.SetDeadline(time.Time{})
 	}
 	n, err := f.w.Write(p)
-	if f.m.dialed != nil {
-		f.conn = f.m.dialed
+	if f.c.dialed != nil {
+		f.conn = f.c.dialed
 	}
-	return n, err
+	return n, spelled(err)
 }
 
 // sync does what hflush does: all data nodes of the last block have answered.
@@ -291,7 +274,7 @@ func (f *blockFile) sync(ctx context.Context) error {
 	if f.conn == nil {
 		return nil
 	}
-	if bound := f.m.owner.bound; bound > 0 {
+	if bound := f.c.bound; bound > 0 {
 		_ = f.w.SetDeadline(time.Now().Add(bound))
 		defer f.w.SetDeadline(time.Time{})
 	}
@@ -310,7 +293,7 @@ func (f *blockFile) reopen(ctx context.Context) error {
 	if err := f.finish(ctx); err != nil {
 		return err
 	}
-	w, err := f.m.Append(f.name)
+	w, err := f.client.Append(f.name)
 	if err != nil {
 		return err
 	}
@@ -322,23 +305,34 @@ func (f *blockFile) close(ctx context.Context) error {
 	if f.gone {
 		return nil
 	}
-	if bound := f.m.owner.bound; bound > 0 {
+	if bound := f.c.bound; bound > 0 {
 		_ = f.w.SetDeadline(time.Now().Add(bound))
 	}
 	if err := f.finish(ctx); err != nil {
 		return err
 	}
 	f.gone = true
-	f.m.done(false)
 	return nil
 }
 
 // finish completes the file, when the name node has heard of the last copies.
+//
+// A second try after the data nodes could not take the last block would have
+// the name node wait for ever for a block of that length.
 func (f *blockFile) finish(ctx context.Context) error {
 	for {
 		err := f.w.Close()
-		if !hdfs.IsErrReplicating(err) {
-			return err
+		var atNameNode *os.PathError
+		switch {
+		case err == nil:
+			return nil
+		case !errors.As(err, &atNameNode):
+			return fmt.Errorf("%w: %w", errSpoiled, spelled(err))
+		case !hdfs.IsErrReplicating(err):
+			if completed(f.client, f.name) == nil {
+				return nil // by a call whose answer was lost
+			}
+			return spelled(err)
 		}
 		select {
 		case <-time.After(20 * time.Millisecond):
@@ -348,16 +342,22 @@ func (f *blockFile) finish(ctx context.Context) error {
 	}
 }
 
-// abandon leaves the file to the name node, unless size is 0: then it is removed
-// next, which ends its lease.
-func (f *blockFile) abandon(size int64) {
+// abandon leaves the file to the name node.
+func (f *blockFile) abandon(int64) {
 	if f.gone {
 		return
 	}
 	f.gone = true
-	_ = f.w.SetDeadline(time.Now()) // it ends what is going on, and so does not complete the file
-	_ = f.w.Close()
-	f.m.done(size > 0)
+	if f.conn == nil {
+		return
+	}
+	// The deadline ends what is going on, so that Close does not complete the
+	// file. It would if it had nothing to send: that has no need of Close.
+	if f.conn.writing() {
+		_ = f.w.SetDeadline(time.Now())
+		_ = f.w.Close()
+	}
+	_ = f.conn.Close()
 }
 
 func (f *blockFile) replicas() int {
@@ -367,9 +367,4 @@ func (f *blockFile) replicas() int {
 	return f.conn.have()
 }
 
-func (f *blockFile) stale() bool {
-	f.m.owner.mu.Lock()
-	retired := f.m.retired
-	f.m.owner.mu.Unlock()
-	return retired || f.conn != nil && f.conn.broken()
-}
+func (f *blockFile) stale() bool { return f.conn != nil && f.conn.broken() }

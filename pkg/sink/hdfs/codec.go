@@ -155,13 +155,13 @@ type compressedStream struct {
 	via   compressor
 }
 
-func newCompressedStream(w io.Writer, c *codec, format serializer.Options) (*compressedStream, error) {
+func newCompressedStream(w io.Writer, c *codec, format serializer.Options, appending bool) (*compressedStream, error) {
 	via, err := c.open(w)
 	if err != nil {
 		return nil, err
 	}
 	s := &compressedStream{w: w, via: via}
-	s.inner, err = format.Build(&s.raw, false)
+	s.inner, err = format.Build(&s.raw, appending)
 	return s, err
 }
 

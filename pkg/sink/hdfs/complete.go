@@ -9,11 +9,17 @@ import (
 	"time"
 )
 
-// The time between looks at a file whose writer is gone grows between these: a
-// look may begin the recovery of its last block anew.
+// The time between looks at a file whose writer is gone grows between these.
 const (
 	leaseWait     = 5 * time.Second
 	mostLeaseWait = time.Minute
+)
+
+// At the end a file that was given up is waited for a little longer: to recover
+// its last block takes a few heartbeats of a data node, with a look each second.
+const (
+	lastWait  = 10 * time.Second
+	lastPause = time.Second
 )
 
 // complete closes a file and gives it its final name, and tries again for as
@@ -34,6 +40,9 @@ func (k *buckets) complete(out *output, spoiled bool) {
 			return
 		}
 		k.log.Warn().Err(err).Str("file", out.path).Int("try", try).Msg("The file could not be completed.")
+		if errors.Is(err, errSpoiled) {
+			break
+		}
 		if try == tries || !k.wait(k.opt.RetryInterval.Duration()) {
 			break
 		}
@@ -80,6 +89,7 @@ func (k *buckets) giveUp(out *output) {
 		}
 	}
 	out.abandon()
+	var last time.Time
 	for first, pause := true, leaseWait; ; first, pause = false, min(2*pause, mostLeaseWait) {
 		err := k.tryGiveUp(out)
 		if err == nil {
@@ -88,11 +98,20 @@ func (k *buckets) giveUp(out *output) {
 		if first && !errors.Is(err, errInUse) {
 			k.log.Warn().Err(err).Str("file", out.path).Msg("The file was given up, and cannot be completed yet.")
 		}
-		if !k.wait(pause) {
+		if !k.wait(pause) && !(errors.Is(err, errInUse) && linger(&last)) {
 			break
 		}
 	}
 	k.log.Warn().Str("file", out.path).Int64("bytes", out.delivered).Msg("The file is left in use. The next start completes it.")
+}
+
+// linger waits for a look at the end, and reports whether there is time for one.
+func linger(last *time.Time) bool {
+	if last.IsZero() {
+		*last = time.Now().Add(lastWait)
+	}
+	time.Sleep(lastPause)
+	return time.Now().Before(*last)
 }
 
 func (k *buckets) tryGiveUp(out *output) error {
@@ -106,7 +125,7 @@ func (k *buckets) tryGiveUp(out *output) error {
 			}
 			return err
 		}
-		if err := k.fs.release(ctx, out.path); err != nil {
+		if err := k.fs.release(ctx, out.path, true); err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil
 			}

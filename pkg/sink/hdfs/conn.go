@@ -61,6 +61,7 @@ type blockConn struct {
 	answered int64         // number of the last one that all nodes have
 	copies   int           // that it has
 	begun    bool          // the request was answered
+	open     bool          // with yes, and the connection was not closed since
 	rest     []byte        // of an answer
 	err      error
 }
@@ -127,9 +128,22 @@ func (c *blockConn) take() {
 		answer := c.rest[w : w+int(length)]
 		if c.begun {
 			c.takeAnswer(answer)
+		} else {
+			c.takeFirst(answer)
 		}
-		c.begun = true
 		c.rest = append(c.rest[:0], c.rest[w+int(length):]...)
+	}
+}
+
+// takeFirst takes the answer to the request, whose field 1 is 0 for yes.
+func (c *blockConn) takeFirst(answer []byte) {
+	c.begun = true
+	if err := eachField(answer, func(field protowire.Number, _ protowire.Type, value uint64) {
+		if field == 1 {
+			c.open = value == 0
+		}
+	}); err != nil {
+		c.err = fmt.Errorf("a data node's first answer: %w", err)
 	}
 }
 
@@ -214,6 +228,21 @@ func (c *blockConn) readable() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.plain
+}
+
+// Close implements net.Conn.
+func (c *blockConn) Close() error {
+	c.mu.Lock()
+	c.open = false
+	c.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// writing says whether the block is being written.
+func (c *blockConn) writing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open
 }
 
 // have returns how many copies the last packet has; -1 if unknown.

@@ -33,17 +33,22 @@
 // Events are delivered when all data nodes that write the block have them
 // (hflush), or the kernel for a local file, and anyone can read them. This
 // outlives the death of this process. After a failed write the file is given
-// up: it is cut back to what was delivered, when its lease has ended, and
-// renamed; the batch goes to another file, whole.
+// up: HDFS takes it from this process and, as soon as a data node is there that
+// has its last block, completes it; it is cut back to what was delivered, and
+// renamed. The batch goes to another file, whole.
 //
 // Files that a killed process left in use are looked for at the start, wherever
 // hdfs.path can lead. They are completed and renamed, with a line in the log;
 // an empty one is removed. Their end may be the start of a batch that was not
 // delivered, and is delivered again. A file whose writer may yet be alive is
-// left alone: in HDFS until its lease has expired, a minute later; in a local
-// directory while a process has it locked, as this sink does and Flume does
-// not. Do not let this sink and a Flume of the same names share a local
-// directory.
+// left alone: in HDFS until its lease has expired, a minute later, or at once if
+// that was a sink of this host and is gone (seen on Linux); in a local directory
+// while a process has it locked, as this sink does and Flume does not. Do not let
+// this sink and a Flume of the same names share a local directory.
+//
+// The number of a file that is there already is left out. With
+// hdfs.append.support in core-site.xml a file in use that nobody writes to is
+// appended to instead, if it is no SequenceFile and the serializer can do that.
 //
 // With hdfs.kerberosPrincipal and hdfs.kerberosKeytab the sink logs in to
 // Kerberos ($KRB5_CONFIG, or /etc/krb5.conf). hdfs.proxyUser is for clusters
@@ -175,7 +180,7 @@ func (o *Options) rounding() escape.Rounding {
 
 // Open implements sink.Options.
 func (o *Options) Open(ctx context.Context) (sink.Sink, error) {
-	in, dir, err := o.openFileSystem()
+	in, dir, appends, err := o.openFileSystem()
 	if err != nil {
 		return nil, err
 	}
@@ -200,5 +205,5 @@ func (o *Options) Open(ctx context.Context) (sink.Sink, error) {
 	if suffix == "" && c != nil {
 		suffix = c.suffix
 	}
-	return start(ctx, &opt, in, dirs, prefixes, c, suffix), nil
+	return start(ctx, &opt, in, dirs, prefixes, c, suffix, appends), nil
 }

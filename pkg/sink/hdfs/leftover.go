@@ -11,15 +11,21 @@ import (
 	"time"
 )
 
-// patience is how long a file is waited for whose writer may yet be alive. HDFS's
-// lease lasts for a minute; recovering the last block when its data node was
-// killed too takes several more.
-const patience = 30 * time.Minute
+// patience is how long a file is waited for whose writer may yet be alive, or
+// whose last block has no data node that is up; watched, how long it is looked at
+// often: its lease lasts for a minute, and then its last block is recovered.
+const (
+	patience = 30 * time.Minute
+	watched  = 2 * time.Minute
+)
 
-// leftover is a file that another process left in use.
+// leftover is a file that was left in use: by another process, or by this one,
+// which does not know whether it has made it.
 type leftover struct {
 	path string
 	name name
+	own  bool
+	said bool // in the log, why it cannot be completed yet
 }
 
 // completeLeftovers completes the files that killed processes left in use.
@@ -29,7 +35,7 @@ func (k *buckets) completeLeftovers() {
 	if k.opt.InUsePrefix == "" && k.opt.InUseSuffix == "" {
 		return // they look like all others
 	}
-	var found []leftover
+	var found []*leftover
 	for said := false; ; said = true {
 		ctx, cancel := k.untilStopped()
 		var err error
@@ -45,8 +51,13 @@ func (k *buckets) completeLeftovers() {
 			return
 		}
 	}
-	for deadline, pause := time.Now().Add(patience), leaseWait; ; pause = min(2*pause, mostLeaseWait) {
-		var busy []leftover
+	k.completeAll(found)
+}
+
+// completeAll completes files, and tries again while they are in use.
+func (k *buckets) completeAll(found []*leftover) {
+	for begun, pause := time.Now(), leaseWait; ; {
+		var busy []*leftover
 		for _, l := range found {
 			if !k.completeLeftover(l) {
 				busy = append(busy, l)
@@ -55,7 +66,10 @@ func (k *buckets) completeLeftovers() {
 		if found = busy; len(found) == 0 {
 			return
 		}
-		if time.Now().After(deadline) || !k.wait(pause) {
+		if time.Since(begun) > watched {
+			pause = min(2*pause, mostLeaseWait)
+		}
+		if time.Since(begun) > patience || !k.wait(pause) {
 			break
 		}
 	}
@@ -73,19 +87,21 @@ func (k *buckets) untilStopped() (context.Context, context.CancelFunc) {
 	return context.WithCancel(context.Background())
 }
 
-// completeLeftover completes one file; false if it is in use.
-func (k *buckets) completeLeftover(l leftover) bool {
+// completeLeftover completes one file; false if it is to be tried again.
+func (k *buckets) completeLeftover(l *leftover) bool {
+	if k.inUse.has(l.path) {
+		return false // it is written to again
+	}
 	ctx, cancel := k.untilStopped()
 	defer cancel()
-	err := k.fs.release(ctx, l.path)
+	err := k.fs.release(ctx, l.path, l.own)
 	switch {
 	case errors.Is(err, errInUse):
 		return false
 	case errors.Is(err, fs.ErrNotExist):
 		return true
 	case err != nil:
-		k.log.Warn().Err(err).Str("file", l.path).Msg("A file that another process left in use cannot be completed.")
-		return true
+		return k.refused(l, err)
 	}
 	// What it was listed with is not its size, if it was in use.
 	size := int64(-1)
@@ -98,24 +114,33 @@ func (k *buckets) completeLeftover(l leftover) bool {
 	}
 	if size == 0 {
 		if err := k.fs.remove(ctx, l.path); err == nil {
-			k.log.Warn().Str("file", l.path).Msg("An empty file that another process left in use was removed.")
+			k.log.Warn().Str("file", l.path).Msg("An empty file that was left in use was removed.")
 		}
 		return true
 	}
 	if err := settle(ctx, k.fs, l.path, &l.name); err != nil {
-		k.log.Warn().Err(err).Str("file", l.path).Msg("A file that another process left in use cannot be renamed.")
-		return true
+		return k.refused(l, err)
 	}
 	k.log.Warn().Str("file", l.path).Str("renamed", l.name.final()).Int64("bytes", size).
-		Msg("A file that another process left in use was completed. The last batch in it may be there in part, and is delivered again.")
+		Msg("A file that was left in use was completed. The last batch in it may be there in part, and is delivered again.")
 	return true
 }
 
+// refused says once why a file cannot be completed, and reports whether it is
+// not worth trying again.
+func (k *buckets) refused(l *leftover, err error) bool {
+	if !l.said {
+		k.log.Warn().Err(err).Str("file", l.path).Msg("A file that was left in use cannot be completed.")
+		l.said = true
+	}
+	return errors.Is(err, fs.ErrPermission)
+}
+
 // findLeftovers looks wherever the sink's paths can lead.
-func (k *buckets) findLeftovers(ctx context.Context) ([]leftover, error) {
+func (k *buckets) findLeftovers(ctx context.Context) ([]*leftover, error) {
 	pattern := strings.Split(strings.Trim(path.Clean(k.glob), "/"), "/")
 	number := regexp.MustCompile(`\.(\d+)` + regexp.QuoteMeta(k.suffix+k.opt.InUseSuffix) + `$`)
-	var found []leftover
+	var found []*leftover
 	var look func(dir string, pattern []string) error
 	look = func(dir string, pattern []string) error {
 		if len(pattern) > 1 && !strings.ContainsAny(pattern[0], `*\`) {
@@ -142,7 +167,7 @@ func (k *buckets) findLeftovers(ctx context.Context) ([]leftover, error) {
 			}
 			n, _ := strconv.ParseInt(e.name[m[2]:m[3]], 10, 64)
 			prefix := strings.TrimPrefix(e.name[:m[0]], k.opt.InUsePrefix)
-			found = append(found, leftover{path: at, name: name{dir: dir, prefix: prefix, number: n, suffix: k.suffix}})
+			found = append(found, &leftover{path: at, name: name{dir: dir, prefix: prefix, number: n, suffix: k.suffix}})
 		}
 		return nil
 	}

@@ -36,6 +36,21 @@ func (localFS) create(_ context.Context, path string) (file, error) {
 	return &localFile{f: f}, nil
 }
 
+func (localFS) reopen(_ context.Context, path string) (file, int64, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := lock(f); err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return &localFile{f: f}, info.Size(), nil
+}
+
 // lock locks f for this process, or returns an error that wraps errInUse.
 func lock(f *os.File) error {
 	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -81,7 +96,7 @@ func (localFS) list(_ context.Context, dir string) ([]entry, error) {
 	return entries, err
 }
 
-func (localFS) release(_ context.Context, path string) error {
+func (localFS) release(_ context.Context, path string, _ bool) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
 		return err

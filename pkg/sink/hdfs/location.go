@@ -34,37 +34,39 @@ func locate(text string) location {
 	return at
 }
 
-// openFileSystem returns the file system of hdfs.path, and the path in it.
-func (o *Options) openFileSystem() (fileSystem, string, error) {
+// openFileSystem returns the file system of hdfs.path, the path in it, and
+// whether files there may be appended to.
+func (o *Options) openFileSystem() (in fileSystem, dir string, appends bool, err error) {
 	conf, from, err := loadConf()
 	if err != nil {
-		return nil, "", fault.Hint(fmt.Errorf("reading Hadoop's configuration: %w", err), "mend it, or set HADOOP_CONF_DIR to the directory of another")
+		return nil, "", false, fault.Hint(fmt.Errorf("reading Hadoop's configuration: %w", err), "mend it, or set HADOOP_CONF_DIR to the directory of another")
 	}
 	at, by := locate(o.Path), locate(defaultFS(conf))
 	if at.scheme == "" || at.scheme == by.scheme && at.host == "" {
 		at.scheme, at.host = by.scheme, by.host
 	}
 	if at.host == "" && at.scheme == "hdfs" {
-		return nil, "", fault.Hint(fmt.Errorf("hdfs.path %q does not name a name node", o.Path), "write hdfs://HOST:PORT/DIR, or set HADOOP_CONF_DIR to the directory of core-site.xml")
+		return nil, "", false, fault.Hint(fmt.Errorf("hdfs.path %q does not name a name node", o.Path), "write hdfs://HOST:PORT/DIR, or set HADOOP_CONF_DIR to the directory of core-site.xml")
 	}
 	if !strings.HasPrefix(at.path, "/") {
-		return nil, "", fault.Hint(fmt.Errorf("hdfs.path %q is not absolute", o.Path), "write hdfs://HOST:PORT/DIR or file:///DIR")
+		return nil, "", false, fault.Hint(fmt.Errorf("hdfs.path %q is not absolute", o.Path), "write hdfs://HOST:PORT/DIR or file:///DIR")
 	}
+	appends = strings.EqualFold(strings.TrimSpace(conf["hdfs.append.support"]), "true")
 	switch at.scheme {
 	case "file":
-		return localFS{}, at.path, nil
+		return localFS{}, at.path, appends, nil
 	case "hdfs":
 		options, err := o.clientOptions(conf, nameNodes(conf, at.host))
 		if err != nil {
-			return nil, "", err
+			return nil, "", false, err
 		}
-		return newCluster(conf, options, o.CallTimeout.Duration()), at.path, nil
+		return newCluster(conf, options, o.CallTimeout.Duration()), at.path, appends, nil
 	}
 	hint := "write hdfs://HOST:PORT/DIR or file:///DIR"
 	if from != "" {
 		hint += "; fs.defaultFS in " + from + " is " + defaultFS(conf)
 	}
-	return nil, "", fault.Hint(fmt.Errorf("hdfs.path %q is in no file system that is known", o.Path), "%s", hint)
+	return nil, "", false, fault.Hint(fmt.Errorf("hdfs.path %q is in no file system that is known", o.Path), "%s", hint)
 }
 
 // loadConf reads Hadoop's configuration from where the environment says it is,

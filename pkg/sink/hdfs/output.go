@@ -27,6 +27,14 @@ type output struct {
 	settled   bool          // it is complete; its name is not final yet
 }
 
+// opened is a file, and the size that it had.
+type opened struct {
+	f    file
+	size int64
+}
+
+func (o *output) take(made opened) { o.f, o.delivered = made.f, made.size }
+
 // Write is what the serializer writes to.
 func (o *output) Write(p []byte) (int, error) {
 	o.buf = append(o.buf, p...)
