@@ -129,8 +129,8 @@ data_node
 until_true 60 'the sink writes again' bytes 1200000
 stop sink KILL
 sink
-# The lease of a killed sink lasts for a minute, and the recovery of a block
-# whose data node was killed too takes some more.
+# The next sink sees at once that the killed one is gone, and has the name node
+# recover its files: that takes a heartbeat or two.
 none_in_use() { ! shell -ls '/killed/*' | grep '\.tmp$' >/dev/null; }
 complete() {
 	none_in_use || return
@@ -138,7 +138,7 @@ complete() {
 	sort -u "$work/all" >"$work/got"
 	lines "$work/got" "$all"
 }
-until_true 600 'all has come, and no file is left in use' complete
+until_true 120 'all has come, and no file is left in use' complete
 sed 's/.*"body":"\(.*\)"}/\1/' "$work/events" | sort >"$work/want"
 same "$all events, the data node and the sink killed: none lost, no file left in use, $(($(wc -l <"$work/all") - all)) twice" "$work/want" "$work/got"
 stop sink

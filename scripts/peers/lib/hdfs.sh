@@ -2,18 +2,25 @@
 # have one; it comes after scripts/peers/lib.sh.
 # shellcheck shell=bash
 
-# start_hdfs: start an HDFS, a name node and a data node, at $hdfs, and wait until it
-# takes files. What is started after that finds it by HADOOP_CONF_DIR.
+# They live for a minute or two: what the JVM would do for speed later is lost.
+hadoop_java=(java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC)
+
+# start_hdfs [NAME=VALUE…]: start an HDFS, a name node and a data node, at $hdfs,
+# with further properties, and wait until it takes files from fsink, which has the
+# flags in $login. What is started after that finds it by HADOOP_CONF_DIR.
+login=()
 start_hdfs() {
 	local port
 	fetch hdfs
 	port=$(free_port)
 	hdfs=hdfs://127.0.0.1:$port
-	mkdir "$work/conf"
+	mkdir -p "$work/conf"
 	property() { printf '<property><name>%s</name><value>%s</value></property>\n' "$1" "$2"; }
+	further() { for each; do property "${each%%=*}" "${each#*=}"; done; }
 	{
 		echo '<configuration>'
 		property fs.defaultFS "$hdfs"
+		further "$@"
 		echo '</configuration>'
 	} >"$work/conf/core-site.xml"
 	{
@@ -29,6 +36,7 @@ start_hdfs() {
 		property dfs.datanode.http.address 127.0.0.1:0
 		property dfs.heartbeat.interval 1
 		property dfs.namenode.heartbeat.recheck-interval 2000
+		further "$@"
 		echo '</configuration>'
 	} >"$work/conf/hdfs-site.xml"
 	cat >"$work/conf/log4j.properties" <<-'END'
@@ -40,17 +48,17 @@ start_hdfs() {
 	END
 	export HADOOP_CONF_DIR=$work/conf HADOOP_USER_NAME=flume
 	hadoop org.apache.hadoop.hdfs.server.namenode.NameNode -format -nonInteractive >"$work/format.log" 2>&1
-	start name java -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.namenode.NameNode
-	until_true 60 'the name node listens' listens "$port"
+	start name "${hadoop_java[@]}" -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.namenode.NameNode
+	until_true 120 'the name node listens' listens "$port"
 	data_node
-	writes() { echo ready | timeout 20 "$bin/fsink" hdfs /ready --hdfs.fileType=DataStream >>"$work/ready.log" 2>&1; }
-	until_true 60 'HDFS takes a file' writes
+	writes() { echo ready | timeout 20 "$bin/fsink" hdfs /ready --hdfs.fileType=DataStream "${login[@]}" >>"$work/ready.log" 2>&1; }
+	until_true 120 'HDFS takes a file' writes
 }
 
 # hadoop CLASS ARGUMENT…: run a program of Hadoop's; shell, its file system shell.
-hadoop() { java -Xmx400m -cp "$work/conf:$(classpath hdfs)" "$@"; }
+hadoop() { "${hadoop_java[@]}" -Xmx400m -cp "$work/conf:$(classpath hdfs)" "$@"; }
 shell() { hadoop org.apache.hadoop.fs.FsShell "$@" 2>>"$work/shell.log"; }
-data_node() { start data java -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.datanode.DataNode; }
+data_node() { start data "${hadoop_java[@]}" -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.datanode.DataNode; }
 
 # flume_with_hadoop NAME CONF: as flume, with Hadoop's jars besides.
 flume_with_hadoop() {
