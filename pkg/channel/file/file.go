@@ -78,17 +78,8 @@ type Options struct {
 	OnDamage             string         `name:"on-damage" enum:"quarantine,refuse" default:"quarantine" help:"Where the store is found damaged: set the damaged files aside, say exactly what is lost, and go on; or refuse to open the channel."`
 	Retain               option.Seconds `name:"retain" default:"0" help:"How long events stay in the store after they were put, taken or not, so that they can be taken again (fchan take --since). They give way when the disk has no more than minimumRequiredSpace."`
 
-	CheckpointDir            string        `name:"checkpointDir" notice:"the ledger takes the checkpoint's place; it lies in the channel's directory"`
-	UseDualCheckpoints       option.Bool   `name:"useDualCheckpoints" default:"false" notice:"the ledger is kept twice anyway"`
-	BackupCheckpointDir      string        `name:"backupCheckpointDir" notice:"the ledger is kept twice anyway"`
-	CompressBackupCheckpoint option.Bool   `name:"compressBackupCheckpoint" default:"false" notice:"the ledger is small"`
-	CheckpointInterval       option.Millis `name:"checkpointInterval" default:"30000" notice:"the ledger is written at every commit"`
-	CheckpointOnClose        option.Bool   `name:"checkpointOnClose" default:"true" notice:"the ledger is written at every commit"`
-	MaxFileSize              option.Bytes  `name:"maxFileSize" default:"1623195647" notice:"the store chooses its files' sizes itself"`
-	UseLogReplayV1           option.Bool   `name:"use-log-replay-v1" default:"false" notice:"nothing is replayed when the channel is opened"`
-	UseFastReplay            option.Bool   `name:"use-fast-replay" default:"false" notice:"nothing is replayed when the channel is opened"`
-
-	Encryption Encryption `embed:"" prefix:"encryption." group:"Encryption"`
+	WithoutEffect WithoutEffect `embed:""`
+	Encryption    Encryption    `embed:"" prefix:"encryption." group:"Encryption"`
 
 	visitor bool // see Visitor
 }

@@ -83,21 +83,13 @@ type Options struct {
 	FsyncInterval        option.Seconds `name:"fsyncInterval" default:"5" help:"Without fsyncPerTransaction: how often events are brought to the disk. What was committed since is lost when the machine goes down."`
 	OnDamage             string         `name:"on-damage" enum:"quarantine,refuse" default:"quarantine" help:"Where the store is found damaged: set the damaged files aside, say exactly what is lost, and go on; or refuse to open the channel."`
 
-	OverflowDeactivationThreshold option.Int    `name:"overflowDeactivationThreshold" default:"5" notice:"memory is used again once nothing is left on disk"`
-	AvgEventSize                  option.Bytes  `name:"avgEventSize" default:"500" notice:"bytes are counted one by one"`
-	Capacity                      option.Int    `name:"capacity" notice:"it is memoryCapacity and overflowCapacity together"`
-	KeepAlive                     option.Int    `name:"keep-alive" notice:"overflowTimeout takes its place"`
-	CheckpointDir                 string        `name:"checkpointDir" notice:"the ledger takes the checkpoint's place; it lies in the channel's directory"`
-	UseDualCheckpoints            option.Bool   `name:"useDualCheckpoints" default:"false" notice:"the ledger is kept twice anyway"`
-	BackupCheckpointDir           string        `name:"backupCheckpointDir" notice:"the ledger is kept twice anyway"`
-	CompressBackupCheckpoint      option.Bool   `name:"compressBackupCheckpoint" default:"false" notice:"the ledger is small"`
-	CheckpointInterval            option.Millis `name:"checkpointInterval" default:"30000" notice:"the ledger is written at every commit"`
-	CheckpointOnClose             option.Bool   `name:"checkpointOnClose" default:"true" notice:"the ledger is written at every commit"`
-	MaxFileSize                   option.Bytes  `name:"maxFileSize" default:"1623195647" notice:"the store chooses its files' sizes itself"`
-	UseLogReplayV1                option.Bool   `name:"use-log-replay-v1" default:"false" notice:"nothing is replayed when the channel is opened"`
-	UseFastReplay                 option.Bool   `name:"use-fast-replay" default:"false" notice:"nothing is replayed when the channel is opened"`
+	OverflowDeactivationThreshold option.Int   `name:"overflowDeactivationThreshold" default:"5" notice:"memory is used again once nothing is left on disk"`
+	AvgEventSize                  option.Bytes `name:"avgEventSize" default:"500" notice:"bytes are counted one by one"`
+	Capacity                      option.Int   `name:"capacity" notice:"it is memoryCapacity and overflowCapacity together"`
+	KeepAlive                     option.Int   `name:"keep-alive" notice:"overflowTimeout takes its place"`
 
-	Encryption file.Encryption `embed:"" prefix:"encryption." group:"Encryption"`
+	WithoutEffect file.WithoutEffect `embed:""`
+	Encryption    file.Encryption    `embed:"" prefix:"encryption." group:"Encryption"`
 }
 
 // Validate checks what the values alone can tell.
