@@ -74,14 +74,16 @@ fetch() {
 
 classpath() { printf '%s/*' "$cache/$1-$(cksum <"scripts/peers/$1.xml" | cut -d' ' -f1)"; }
 
-# free_port: print a port that nobody listens at.
+# free_port: print a port that nobody listens at, another one each time; parts that
+# run side by side begin far from each other.
 free_port() {
 	local port
+	port=$(cat "$work/port" 2>/dev/null || echo $((20000 + $$ * 211 % 12000)))
 	while :; do
-		port=$((20000 + RANDOM % 12000))
+		port=$((20000 + (port - 19999) % 12000))
 		(: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
 	done
-	echo "$port"
+	echo "$port" | tee "$work/port"
 }
 
 # start NAME COMMAND…: run a command in the background; what it says goes to
@@ -135,4 +137,16 @@ same() {
 flume() {
 	start "$1" java -Xmx256m -Dorg.slf4j.simpleLogger.showDateTime=true \
 		-cp "$(classpath flume)" org.apache.flume.node.Application -n a1 -f "$2" --no-reload-conf
+}
+
+# sorted_headers: the lines of a header_and_text serializer, with their headers in
+# order: what order they have is a matter of Java's hash table.
+sorted_headers() {
+	awk '{
+		end = index($0, "}"); n = split(substr($0, 2, end - 2), h, ", ")
+		for (i = 2; i <= n; i++) for (j = i; j > 1 && h[j - 1] > h[j]; j--) { t = h[j]; h[j] = h[j - 1]; h[j - 1] = t }
+		line = "{"
+		for (i = 1; i <= n; i++) line = line (i > 1 ? ", " : "") h[i]
+		print line substr($0, end)
+	}'
 }

@@ -119,15 +119,7 @@ udp_bound() { grep -q ":$(printf %04X "${port[flume-udp]}") " /proc/net/udp /pro
 until_true 60 "Flume's udp listens" udp_bound
 
 # events WHO KIND: the events so far, their headers sorted.
-events() {
-	cat "$work/$1-$2"/* | awk '{
-		end = index($0, "}"); n = split(substr($0, 2, end - 2), h, ", ")
-		for (i = 2; i <= n; i++) for (j = i; j > 1 && h[j - 1] > h[j]; j--) { t = h[j]; h[j] = h[j - 1]; h[j - 1] = t }
-		line = "{"
-		for (i = 1; i <= n; i++) line = line (i > 1 ? ", " : "") h[i]
-		print line substr($0, end)
-	}'
-}
+events() { cat "$work/$1-$2"/* | sorted_headers; }
 
 count() { cat "$work/$1-$2"/* | wc -l; }
 arrived() { [ "$(count "$1" "$2")" -ge "$3" ]; }
