@@ -168,6 +168,12 @@ func (c *Queue) reopen() bool {
 		c.trouble.err = err
 		return false
 	}
+	if c.trimmed = min(c.trimmed, found.first-1); c.trimmed < c.pos.floor() {
+		// What is taken may be what fills the disk: it goes before those
+		// who wait to append come back.
+		c.untrimmed = max(c.untrimmed, c.conf.TrimBytes)
+		c.touch()
+	}
 	c.resume()
 	return true
 }

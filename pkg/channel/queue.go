@@ -78,8 +78,7 @@ type Queue struct {
 	takers    int
 	untrimmed int64    // bytes taken for good since the last trim
 	beyond    []uint64 // messages taken for good since then, after one that is not
-
-	trimmed uint64 // the place up to which the store has been trimmed; the janitor's
+	trimmed   uint64   // the place up to which the store has been trimmed
 }
 
 // monitor is what those who use a Queue wait on. The two of a Spill share one.

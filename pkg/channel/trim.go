@@ -69,8 +69,8 @@ func (c *Queue) tidy(when moment) {
 	floor := c.pos.floor()
 	var worthIt bool
 	switch when {
-	case busy:
-		worthIt = c.untrimmed >= c.conf.TrimBytes
+	case busy: // and where the disk may be full, any room is worth having
+		worthIt = c.untrimmed >= c.conf.TrimBytes || c.untrimmed > 0 && c.trouble.appends
 	case paused: // where all is taken, nothing is left that would be moved
 		worthIt = c.untrimmed >= c.conf.TrimBytes || c.untrimmed >= freeBytes && floor == c.pos.put
 	case resting:
@@ -94,7 +94,7 @@ func (c *Queue) tidy(when moment) {
 // would look lost.
 func (c *Queue) trim(ctx context.Context, s Store) error {
 	c.mu.Lock()
-	floor, beyond := c.pos.floor(), c.beyond
+	floor, beyond, trimmed := c.pos.floor(), c.beyond, c.trimmed
 	c.beyond = nil
 	c.mu.Unlock()
 	crashPoint("trim: begun")
@@ -109,11 +109,13 @@ func (c *Queue) trim(ctx context.Context, s Store) error {
 		}
 		floor = min(floor, kept-1)
 	}
-	if floor > c.trimmed {
+	if floor > trimmed {
 		if err := s.Trim(ctx, floor); err != nil {
 			return err
 		}
+		c.mu.Lock()
 		c.trimmed = floor
+		c.mu.Unlock()
 		crashPoint("trim: trimmed")
 	}
 	remover, ok := s.(Remover)
