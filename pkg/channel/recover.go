@@ -175,7 +175,9 @@ type hole struct {
 // places will be given to others.
 func (c *Queue) loseTail(ctx context.Context, found bounds) error {
 	gap, lost := Places{found.last + 1, c.pos.put}, c.held()
-	if !found.empty() {
+	if found.empty() {
+		gap.First = min(gap.First, c.pos.floor()+1)
+	} else {
 		lost = c.pos.putTotals.minus(found.totals)
 	}
 	if !c.conf.MayLose && c.conf.Dir != nil && c.conf.Store.Aside == "" {
@@ -186,7 +188,7 @@ func (c *Queue) loseTail(ctx context.Context, found bounds) error {
 		found.totals = c.pos.putTotals
 	}
 	c.pos.put, c.pos.putTotals = found.last, found.totals
-	if c.pos.taken > found.last {
+	if c.pos.taken > found.last || found.empty() {
 		c.pos.taken, c.pos.takenTotals = found.last, found.totals
 	}
 	c.ready, c.recent = entries{}, entries{}
