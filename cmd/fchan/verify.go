@@ -92,8 +92,16 @@ func runVerify(ctx, stop context.Context, args []string) error {
 	case v.Process != 0:
 		return fmt.Errorf("the channel is damaged")
 	}
-	return fault.Hint(fmt.Errorf("the channel is damaged: %s lost", isAre(v.Lost)),
+	return fault.Hint(fmt.Errorf("the channel is damaged: %s", v.loss()),
 		"to set the damage aside and go on with all the rest, open it: fchan take %s | ...", cmd.Options.Dir)
+}
+
+// loss says what was not known before to be lost.
+func (v *verdict) loss() string {
+	if v.Lost == 0 {
+		return "nothing is lost"
+	}
+	return isAre(v.Lost) + " lost"
 }
 
 func isAre(n uint64) string {
@@ -218,7 +226,7 @@ func (v *verdict) write(w io.Writer) error {
 	case v.Sound:
 		line("sound", "nothing is lost")
 	default:
-		line("damaged", "%s lost", isAre(v.Lost))
+		line("damaged", "%s", v.loss())
 	}
 	_, err := io.WriteString(w, text.String())
 	return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -71,7 +72,7 @@ func openLedger(path string) (*ledger, *position, error) {
 		return nil, nil, err
 	}
 	slots := make([]byte, 2*slotSize)
-	if _, err := file.ReadAt(slots, 0); err != nil {
+	if _, err := file.ReadAt(slots, 0); err != nil && !errors.Is(err, io.EOF) { // what is cut off reads as no record
 		file.Close()
 		return nil, nil, fmt.Errorf("reading %s: %w", path, err)
 	}

@@ -84,14 +84,36 @@ func TestLedgerOutlivesATornWrite(t *testing.T) {
 	}
 }
 
-func TestLedgerWithoutAWholeRecordIsAnError(t *testing.T) {
+func TestLedgerWithoutAWholeRecordIsDamaged(t *testing.T) {
 	_, path := newLedger(t)
-	if err := os.WriteFile(path, make([]byte, 2*slotSize), 0o600); err != nil {
+	for _, size := range []int{2 * slotSize, slotSize, 10, 0} {
+		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := openLedger(path); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%d bytes of zeros: got %v; want that it is damaged", size, err)
+		}
+	}
+}
+
+// TestLedgerThatIsCutOff has the slot lost that was written last, or is behind the
+// other.
+func TestLedgerThatIsCutOff(t *testing.T) {
+	l, path := newLedger(t)
+	if l.generation%2 == 0 { // the next is written to the second slot, the one after that to the first
+		t.Fatalf("the first record has the generation %d", l.generation)
+	}
+	before, cut := position1(), position1()
+	before.put, cut.put = 11, 12
+	for _, p := range []*position{before, cut} {
+		if err := l.write(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Truncate(path, slotSize+10); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := openLedger(path); err == nil {
-		t.Error("a ledger of zeros was taken for one")
-	}
+	wantPosition(t, path, before)
 }
 
 func TestRecordFitsAndComesBack(t *testing.T) {
