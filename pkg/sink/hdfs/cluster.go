@@ -63,9 +63,7 @@ func (c *cluster) connect() (*hdfs.Client, error) {
 		return c.client, nil
 	}
 	options := c.options
-	options.NamenodeDialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		return c.dialNameNode(ctx, network, addr)
-	}
+	options.NamenodeDialFunc = c.dialNameNode
 	options.DatanodeDialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := c.dial(ctx, network, addr)
 		if err != nil {
@@ -85,7 +83,7 @@ func (c *cluster) connect() (*hdfs.Client, error) {
 	return client, nil
 }
 
-func (c *cluster) dialNameNode(ctx context.Context, network, addr string) (*nodeConn, error) {
+func (c *cluster) dialNameNode(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := c.dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
@@ -238,6 +236,9 @@ func (c *cluster) replicas() int { return c.copies }
 func (c *cluster) close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.options.KerberosClient != nil {
+		defer c.options.KerberosClient.Destroy()
+	}
 	if c.client == nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package hdfs
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/config"
 	"github.com/jcmturner/gokrb5/v8/credentials"
 	"github.com/jcmturner/gokrb5/v8/keytab"
+	"github.com/jcmturner/gokrb5/v8/krberror"
 
 	"github.com/flumekit/flumekit/pkg/fault"
 )
@@ -34,10 +36,17 @@ func (o *Options) logIn() (*client.Client, error) {
 		return nil, err
 	}
 	c := client.NewWithKeytab(name, realm, keys, conf, client.DisablePAFXFAST(true))
-	if err := c.Login(); err != nil {
+	if err := c.Login(); err != nil && !away(err) {
 		return nil, fault.Hint(fmt.Errorf("logging in to Kerberos as %s@%s: %w", name, realm, err), "try it by kinit -k -t %s %s@%s", o.KerberosKeytab, name, realm)
 	}
 	return c, nil
+}
+
+// away reports whether no Kerberos server answers. Then the client logs in when it
+// is needed first.
+func away(err error) bool {
+	var cause krberror.Krberror
+	return errors.As(err, &cause) && cause.RootCause == krberror.NetworkingError
 }
 
 // principal takes a principal apart. _HOST in it is this host's name.

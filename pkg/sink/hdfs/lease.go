@@ -150,7 +150,7 @@ func (c *cluster) recoverLease(name string) error {
 // that it has made: it can log in to Kerberos. What the answer says is of no
 // interest, and it may be encrypted; whether the file is complete is asked again.
 func (c *cluster) askForRecovery(address, name string) error {
-	var conn *nodeConn
+	var conn net.Conn
 	options := c.options
 	options.Addresses = []string{address}
 	options.NamenodeDialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -182,7 +182,7 @@ func (c *cluster) askForRecovery(address, name string) error {
 }
 
 // unclosed is a connection that a client leaves open.
-type unclosed struct{ *nodeConn }
+type unclosed struct{ net.Conn }
 
 func (unclosed) Close() error { return nil }
 
