@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -161,10 +162,20 @@ func (m *model[C]) Crash(*rapid.T) {
 	m.start()
 }
 
-// copyChannel copies the files of a channel that is kept still.
+// copyChannel copies the files of a channel that is kept still. Only nats-server goes
+// on to remove what was trimmed: when that goes while it is copied, all is copied again.
 func copyChannel(to, from string) error {
-	if err := os.CopyFS(storeDir(to), os.DirFS(storeDir(from))); err != nil {
-		return err
+	for tries := 1; ; tries++ {
+		err := os.CopyFS(storeDir(to), os.DirFS(storeDir(from)))
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) || tries == 10 {
+			return err
+		}
+		if err := os.RemoveAll(storeDir(to)); err != nil {
+			return err
+		}
 	}
 	ledger, err := os.ReadFile(filepath.Join(from, "ledger"))
 	if err != nil {
