@@ -44,7 +44,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"path/filepath"
 	"slices"
 
@@ -236,15 +235,6 @@ func (c *Channel) Dirs() []string {
 		if dir = filepath.Clean(dir); dir != "." && !slices.Contains(all, dir) {
 			all = append(all, dir)
 		}
-	}
-	return all
-}
-
-// Logs returns the log files that were read, sorted by number.
-func (c *Channel) Logs() []string {
-	var all []string
-	for _, id := range slices.Sorted(maps.Keys(c.logs)) {
-		all = append(all, c.logs[id].path)
 	}
 	return all
 }
