@@ -125,11 +125,13 @@ func (k *buckets) assign(b *event.Batch) error {
 	return nil
 }
 
-// release ends a write: buckets without a file are forgotten.
+// release ends a write: what was not delivered is forgotten, since another batch
+// may come next, and so are buckets without a file.
 func (k *buckets) release() {
 	for _, bk := range k.touched {
 		bk.touched = false
 		bk.pending.Reset()
+		bk.events, bk.size = bk.delivered.events, bk.delivered.size
 		if bk.out == nil {
 			k.forget(bk)
 		} else if k.opt.IdleTimeout > 0 {
@@ -430,6 +432,7 @@ func (k *buckets) takeFile(bk *bucket, spoiled bool) {
 	out := bk.out
 	bk.out, bk.recent, bk.roll, bk.idle = nil, nil, nil, nil
 	bk.events, bk.size = 0, 0
+	bk.delivered.events, bk.delivered.size = 0, 0
 	if spoiled {
 		out.abandon()
 	}

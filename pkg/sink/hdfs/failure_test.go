@@ -97,6 +97,37 @@ func TestFailedFileIsCutBack(t *testing.T) {
 	}
 }
 
+// In a sink group the next batch after one that failed may be another. Nothing of
+// that which failed is in its files, or counts for their completion.
+func TestAnotherBatchAfterAFailedOne(t *testing.T) {
+	if !sinktest.Alone(t) {
+		return
+	}
+	dir := t.TempDir()
+	s := open(t, dir, "hdfs.path", "file://"+dir+"/%{host}", "hdfs.rollCount", "3", "hdfs.rollSize", "0")
+	put(t, s, "a:1")
+	mend := sinktest.FillDisk(t, 3)
+	if err := s.Write(t.Context(), batch("a:2", "b:1", "b:2", "b:3", "b:4")); err == nil {
+		t.Error("got nil; want the kernel's refusal")
+	}
+	mend()
+	put(t, s, "a:5")
+	put(t, s, "a:6", "c:7")
+	put(t, s, "a:8")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	var got []string
+	for _, file := range files(t, dir) {
+		host, _, _ := strings.Cut(file, "/")
+		_, bodies, _ := strings.Cut(file, ": ")
+		got = append(got, host+": "+bodies)
+	}
+	if want := []string{"a: 1 5 6", "a: 8", "c: 7"}; !slices.Equal(got, want) {
+		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
 // A process is killed while it writes, and started again with what it had not
 // said to be delivered. No file is left in use.
 func TestKill(t *testing.T) {
