@@ -188,12 +188,35 @@ func TestServerLearnsProtocols(t *testing.T) {
 	if got := len(p.requests); got != 2 {
 		t.Errorf("got %d requests; want those that were understood", got)
 	}
-	other := dial(t, p.addr)
-	protocol = strings.Replace(protocol, "bytes", "int", 1)
-	own = md5.Sum([]byte(protocol))
-	other.Write(request(1, protocol))
-	if n, err := other.Read(make([]byte, 1)); err == nil {
-		t.Errorf("got %d bytes; want a connection with another protocol closed", n)
+	flumes := protocol
+	for name, tt := range map[string]struct{ old, new, want string }{
+		"another schema":                     {`"bytes"`, `"int"`, "another org.apache.flume.source.avro.AvroFlumeEvent than Flume's"},
+		"another protocol":                   {`"append`, `"send`, `the protocol "AvroSourceProtocol" is not Flume's`},
+		"another message":                    {`"response":"Status"`, `"response":"null"`, "another message append"},
+		"a text that is no protocol":         {"{", "[", "malformed Avro RPC"},
+		"types of another name":              {"org.apache.flume.source.avro", "org.example", "another org.apache.flume.source.avro."},
+		"another name, with Flume's content": {`"protocol":"AvroSourceProtocol"`, `"protocol":"Other"`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if protocol = strings.ReplaceAll(flumes, tt.old, tt.new); protocol == flumes {
+				t.Fatalf("no %s in %s", tt.old, flumes)
+			}
+			own = md5.Sum([]byte(protocol))
+			conn := dial(t, p.addr)
+			got := ask(conn, request(1, protocol))
+			if tt.want == "" {
+				if got[0] != client || !bytes.HasSuffix(got, []byte{0, 0, 0}) {
+					t.Errorf("got %q; want CLIENT and OK", got)
+				}
+				return
+			}
+			if _, reason, found := bytes.Cut(got, []byte("org.apache.avro.AvroRuntimeException: ")); !found || !bytes.Contains(reason, []byte(tt.want)) {
+				t.Errorf("got %q; want an error with %q", got, tt.want)
+			}
+			if n, err := conn.Read(make([]byte, 1)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("got %d bytes more, %v; want a closed connection", n, err)
+			}
+		})
 	}
 }
 

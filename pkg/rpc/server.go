@@ -193,6 +193,7 @@ type client struct {
 	log    zerolog.Logger
 
 	greeted bool
+	foreign error // why the client's protocol is not Flume's
 	request []byte
 	reply   []byte
 	batch   event.Batch
@@ -217,6 +218,9 @@ func (c *client) serve(ctx context.Context) error {
 		if _, err := c.conn.Write(c.reply); err != nil {
 			return err
 		}
+		if c.foreign != nil {
+			return c.foreign
+		}
 		if c.request = keep(request); c.request == nil {
 			c.batch = event.Batch{}
 		}
@@ -234,7 +238,12 @@ func (c *client) answer(d *decoder) error {
 		}
 		m, err := c.server.greet(h)
 		if err != nil {
-			return err
+			// A request of its own protocol can be neither read nor answered, but
+			// with this any client of Avro's shows the reason.
+			c.foreign = err
+			c.reply = appendMatch(c.reply, matchClient)
+			c.refuse("org.apache.avro.AvroRuntimeException: " + err.Error())
+			return nil
 		}
 		c.reply = appendMatch(c.reply, m)
 		if m == matchNone {
