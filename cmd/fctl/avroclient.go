@@ -40,8 +40,8 @@ type avroClientCommand struct {
 // Help implements the manual of the command.
 func (*avroClientCommand) Help() string {
 	return `Each line is an event; it ends with a newline, a carriage return or both, and
-the last one may lack its end. Lines are sent as soon as no more are at hand, or
-batch-size of them are.
+the last one may lack its end. Lines of a file are sent batch-size at a time, and
+those of a pipe or a terminal as soon as no more are at hand.
 
     fctl avro-client -H collector -p 4141 -F events.log
     fctl avro-client -P client.properties < events.log
@@ -242,7 +242,9 @@ func (s *eventSender) file(ctx context.Context, path string) error {
 }
 
 // lines sends the lines of in.
-func (s *eventSender) lines(ctx context.Context, in io.Reader) error {
+func (s *eventSender) lines(ctx context.Context, in *os.File) error {
+	info, err := in.Stat()
+	waits := err != nil || !info.Mode().IsRegular() // more may be long in coming
 	r := &lineReader{in: bufio.NewReaderSize(in, 64<<10)}
 	for {
 		line, err := r.next()
@@ -250,7 +252,7 @@ func (s *eventSender) lines(ctx context.Context, in io.Reader) error {
 			s.batch.Append(event.Event{Headers: s.headers, Body: line})
 		}
 		full := s.batch.Len() == s.client.BatchSize() || s.batch.Size() > mostBatch
-		if s.batch.Len() > 0 && (full || err != nil || r.in.Buffered() == 0) {
+		if s.batch.Len() > 0 && (full || err != nil || waits && r.in.Buffered() == 0) {
 			if err := s.flush(ctx); err != nil {
 				return err
 			}
