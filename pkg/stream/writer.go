@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"runtime"
 	"sync"
 	"time"
@@ -241,10 +242,8 @@ func (r *Receipt) appendHead(dst []byte) []byte {
 
 // send writes what was joined before, and the frame of r's batch.
 func (l *link) send(joined []byte, r *Receipt) error {
-	if _, err := l.data.Write(r.appendHead(joined)); err != nil {
-		return err
-	}
-	_, err := l.data.Write(r.batch.Encoded())
+	parts := net.Buffers{r.appendHead(joined), r.batch.Encoded()}
+	_, err := parts.WriteTo(l.data) // a socket takes both in one call, and wakes the reader once
 	return err
 }
 
