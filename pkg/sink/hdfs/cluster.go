@@ -253,6 +253,7 @@ type blockFile struct {
 	name   string
 	conn   *blockConn // of the last block
 	gone   bool
+	lost   error // why it can only be given up
 }
 
 func (f *blockFile) Write(p []byte) (int, error) {
@@ -303,8 +304,8 @@ func (f *blockFile) reopen(ctx context.Context) error {
 }
 
 func (f *blockFile) close(ctx context.Context) error {
-	if f.gone {
-		return nil
+	if f.gone || f.lost != nil {
+		return f.lost
 	}
 	if bound := f.c.bound; bound > 0 {
 		_ = f.w.SetDeadline(time.Now().Add(bound))
@@ -328,7 +329,8 @@ func (f *blockFile) finish(ctx context.Context) error {
 		case err == nil:
 			return nil
 		case !errors.As(err, &atNameNode):
-			return fmt.Errorf("%w: %w", errSpoiled, spelled(err))
+			f.lost = fmt.Errorf("%w: %w", errSpoiled, spelled(err))
+			return f.lost
 		case !hdfs.IsErrReplicating(err):
 			if completed(f.client, f.name) == nil {
 				return nil // by a call whose answer was lost

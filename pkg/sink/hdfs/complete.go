@@ -9,11 +9,28 @@ import (
 	"time"
 )
 
-// The time between looks at a file whose writer is gone grows between these.
+// looks are the times between looks at a file that cannot be completed yet: short
+// while its lease lasts and its last block is recovered, then longer.
+type looks struct {
+	begun time.Time
+	pause time.Duration
+}
+
 const (
 	leaseWait     = 5 * time.Second
 	mostLeaseWait = time.Minute
+	watched       = 2 * time.Minute
 )
+
+func (l *looks) next() time.Duration {
+	switch {
+	case l.begun.IsZero():
+		l.begun, l.pause = time.Now(), leaseWait
+	case time.Since(l.begun) > watched:
+		l.pause = min(2*l.pause, mostLeaseWait)
+	}
+	return l.pause
+}
 
 // At the end a file that was given up is waited for a little longer: to recover
 // its last block takes a few heartbeats of a data node, with a look each second.
@@ -90,7 +107,8 @@ func (k *buckets) giveUp(out *output) {
 	}
 	out.abandon()
 	var last time.Time
-	for first, pause := true, leaseWait; ; first, pause = false, min(2*pause, mostLeaseWait) {
+	var looks looks
+	for first := true; ; first = false {
 		err := k.tryGiveUp(out)
 		if err == nil {
 			return
@@ -98,7 +116,7 @@ func (k *buckets) giveUp(out *output) {
 		if first && !errors.Is(err, errInUse) {
 			k.log.Warn().Err(err).Str("file", out.path).Msg("The file was given up, and cannot be completed yet.")
 		}
-		if !k.wait(pause) && !(errors.Is(err, errInUse) && linger(&last)) {
+		if !k.wait(looks.next()) && !(errors.Is(err, errInUse) && linger(&last)) {
 			break
 		}
 	}

@@ -26,9 +26,10 @@ import (
 // hours. So once one of them shows that their client is gone, or that is known
 // from elsewhere, the writing of the others is ended without asking.
 
-// leaseLimit is how long a client may be silent. It is also the time between two
-// recoveries of one file: each begins anew.
-const leaseLimit = time.Minute
+// recoverAgain is the time between two recoveries of one file. The first may have
+// gone to a data node that died; but each begins anew, where HDFS does not prevent
+// that.
+const recoverAgain = 30 * time.Second
 
 // leases is what is known of the clients that files are being written by.
 type leases struct {
@@ -117,7 +118,7 @@ func (l *leases) due(name string, own bool, err error) bool {
 	if !own && !(known && l.gone[holder]) {
 		return false
 	}
-	if last, ok := l.recovered[name]; ok && time.Since(last) < leaseLimit {
+	if last, ok := l.recovered[name]; ok && time.Since(last) < recoverAgain {
 		return false
 	}
 	l.recovered[name] = time.Now()

@@ -49,11 +49,11 @@ func TestDue(t *testing.T) {
 		{"another program of this host", []look{{0, "a", false, ownedBy("DFSClient_NONMAPREDUCE_1", "10.0.0.1")}}, []bool{false}},
 		{"a silent client, whose other files follow", []look{
 			{0, "a", false, ownedBy("go-hdfs-x", other)}, {0, "b", false, ownedBy("go-hdfs-x", other)}, {0, "c", false, ownedBy("go-hdfs-y", other)},
-			{leaseLimit, "a", false, overdue}, {0, "b", false, ownedBy("go-hdfs-x", other)}, {0, "c", false, ownedBy("go-hdfs-y", other)},
+			{time.Minute, "a", false, overdue}, {0, "b", false, ownedBy("go-hdfs-x", other)}, {0, "c", false, ownedBy("go-hdfs-y", other)},
 		}, []bool{false, false, false, false, true, false}},
 		{"this process gave it up", []look{{0, "a", true, ownedBy("go-hdfs-alive", "10.0.0.1")}}, []bool{true}},
-		{"not twice in a minute", []look{
-			{0, "a", true, ownedBy("go-hdfs-me", "10.0.0.1")}, {leaseLimit - time.Second, "a", true, ownedBy("go-hdfs-me", "10.0.0.1")}, {time.Second, "a", true, ownedBy("go-hdfs-me", "10.0.0.1")},
+		{"not again at once", []look{
+			{0, "a", true, ownedBy("go-hdfs-me", "10.0.0.1")}, {recoverAgain - time.Second, "a", true, ownedBy("go-hdfs-me", "10.0.0.1")}, {time.Second, "a", true, ownedBy("go-hdfs-me", "10.0.0.1")},
 		}, []bool{true, false, true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,12 +12,8 @@ import (
 )
 
 // patience is how long a file is waited for whose writer may yet be alive, or
-// whose last block has no data node that is up; watched, how long it is looked at
-// often: its lease lasts for a minute, and then its last block is recovered.
-const (
-	patience = 30 * time.Minute
-	watched  = 2 * time.Minute
-)
+// whose last block has no data node that is up.
+const patience = 30 * time.Minute
 
 // leftover is a file that was left in use: by another process, or by this one,
 // which does not know whether it has made it.
@@ -56,7 +52,8 @@ func (k *buckets) completeLeftovers() {
 
 // completeAll completes files, and tries again while they are in use.
 func (k *buckets) completeAll(found []*leftover) {
-	for begun, pause := time.Now(), leaseWait; ; {
+	var looks looks
+	for deadline := time.Now().Add(patience); ; {
 		var busy []*leftover
 		for _, l := range found {
 			if !k.completeLeftover(l) {
@@ -66,10 +63,7 @@ func (k *buckets) completeAll(found []*leftover) {
 		if found = busy; len(found) == 0 {
 			return
 		}
-		if time.Since(begun) > watched {
-			pause = min(2*pause, mostLeaseWait)
-		}
-		if time.Since(begun) > patience || !k.wait(pause) {
+		if time.Now().After(deadline) || !k.wait(looks.next()) {
 			break
 		}
 	}

@@ -121,6 +121,20 @@ func within(ctx context.Context, bound time.Duration, path string, ended chan st
 	}
 }
 
+// busy reports whether a call that was given up has not ended yet.
+func (o *output) busy() bool {
+	if o.pending == nil {
+		return false
+	}
+	select {
+	case <-o.pending:
+		o.pending = nil
+		return false
+	default:
+		return true
+	}
+}
+
 // complete writes what ends the file and closes it. It can be tried again.
 func (o *output) complete(ctx context.Context) error {
 	if o.to != nil {
@@ -129,7 +143,7 @@ func (o *output) complete(ctx context.Context) error {
 		}
 		o.to = nil
 	}
-	if o.pending != nil {
+	if o.busy() {
 		return errors.New("a call that timed out has not ended yet")
 	}
 	return o.call(ctx, func(ctx context.Context) error {
@@ -146,12 +160,7 @@ func (o *output) complete(ctx context.Context) error {
 
 // abandon has the file given up, once no call is using it.
 func (o *output) abandon() {
-	if o.pending != nil {
-		select {
-		case <-o.pending:
-		default:
-			return
-		}
+	if !o.busy() {
+		o.f.abandon(o.delivered)
 	}
-	o.f.abandon(o.delivered)
 }
