@@ -87,13 +87,13 @@ END
 		else
 			flume_with_hadoop "$title-$who" "$work/$title-$who.conf"
 		fi
-		until_true 60 "$title-$who listens" listens "$netcat"
+		until_true 180 "$title-$who listens" listens "$netcat"
 		exec 3<>"/dev/tcp/127.0.0.1/$netcat"
 		seq 500 | sed 's/^/line /' >&3
 		for ((i = 0; i < 500; i++)); do read -r -t 30 answer <&3; [ "$answer" = OK ] || fail "$title-$who answers $answer"; done
 		exec 3>&-
 		begun() { shell -ls -R "/compare/$title-$who" | grep -c '^-' | grep -qx 8; }
-		until_true 60 "$title-$who has begun its last file" begun
+		until_true 180 "$title-$who has begun its last file" begun
 		stop "$title-$who"
 		shell -ls -R "/compare/$title-$who" | awk '/^-/ { print $NF }' | sort >"$work/paths"
 		first=$(sed -n '1s/.*\.\([0-9]\{13\}\).*/\1/p' "$work/paths")
@@ -122,23 +122,24 @@ feed
 bytes() { [ "$(du -sb "$work/data" | cut -f1)" -ge $(($1 + before)) ]; }
 before=$(du -sb "$work/data" | cut -f1)
 sink
-until_true 60 'the sink has written a little' bytes 400000
+until_true 180 'the sink has written a little' bytes 400000
 stop data KILL
 await sink 'Unable to deliver event'
 data_node
-until_true 60 'the sink writes again' bytes 1200000
+until_true 180 'the sink writes again' bytes 1200000
+await sink 'ends with what was delivered' 180
 stop sink KILL
 sink
 # The next sink sees at once that the killed one is gone, and has the name node
 # recover its files: that takes a heartbeat or two.
-none_in_use() { ! shell -ls '/killed/*' | grep '\.tmp$' >/dev/null; }
+none_in_use() { shell -ls '/killed/*' >"$work/list" && ! grep -q '\.tmp$' "$work/list"; }
 complete() {
 	none_in_use || return
 	shell -cat '/killed/*/*' >"$work/all"
 	sort -u "$work/all" >"$work/got"
 	lines "$work/got" "$all"
 }
-until_true 120 'all has come, and no file is left in use' complete
+until_true 180 'all has come, and no file is left in use' complete
 sed 's/.*"body":"\(.*\)"}/\1/' "$work/events" | sort >"$work/want"
 same "$all events, the data node and the sink killed: none lost, no file left in use, $(($(wc -l <"$work/all") - all)) twice" "$work/want" "$work/got"
 stop sink

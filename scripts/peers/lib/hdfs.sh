@@ -11,34 +11,31 @@ hadoop_java=(java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC)
 login=()
 start_hdfs() {
 	local port
-	fetch hdfs
 	port=$(free_port)
 	hdfs=hdfs://127.0.0.1:$port
+	configure_hdfs dfs.namenode.name.dir="$work/name" dfs.namenode.http-address=127.0.0.1:0 "$@"
+	hadoop org.apache.hadoop.hdfs.server.namenode.NameNode -format -nonInteractive >"$work/format.log" 2>&1
+	name_node name
+	until_true 180 'the name node listens' listens "$port"
+	data_node
+	hdfs_takes_files
+}
+
+# configure_hdfs NAME=VALUE…: write the configuration of an HDFS at $hdfs.
+configure_hdfs() {
+	fetch hdfs
 	mkdir -p "$work/conf"
-	property() { printf '<property><name>%s</name><value>%s</value></property>\n' "$1" "$2"; }
-	further() { for each; do property "${each%%=*}" "${each#*=}"; done; }
+	local each
 	{
 		echo '<configuration>'
-		property fs.defaultFS "$hdfs"
-		further "$@"
+		for each in fs.defaultFS="$hdfs" dfs.replication=1 dfs.permissions.enabled=false dfs.namenode.safemode.extension=0 \
+			dfs.datanode.data.dir="$work/data" dfs.datanode.address="127.0.0.1:$(free_port)" \
+			dfs.datanode.ipc.address="127.0.0.1:$(free_port)" dfs.datanode.http.address=127.0.0.1:0 \
+			dfs.heartbeat.interval=1 dfs.namenode.heartbeat.recheck-interval=2000 "$@"; do
+			printf '<property><name>%s</name><value>%s</value></property>\n' "${each%%=*}" "${each#*=}"
+		done
 		echo '</configuration>'
-	} >"$work/conf/core-site.xml"
-	{
-		echo '<configuration>'
-		property dfs.replication 1
-		property dfs.permissions.enabled false
-		property dfs.namenode.name.dir "$work/name"
-		property dfs.datanode.data.dir "$work/data"
-		property dfs.namenode.http-address 127.0.0.1:0
-		property dfs.namenode.safemode.extension 0
-		property dfs.datanode.address "127.0.0.1:$(free_port)"
-		property dfs.datanode.ipc.address "127.0.0.1:$(free_port)"
-		property dfs.datanode.http.address 127.0.0.1:0
-		property dfs.heartbeat.interval 1
-		property dfs.namenode.heartbeat.recheck-interval 2000
-		further "$@"
-		echo '</configuration>'
-	} >"$work/conf/hdfs-site.xml"
+	} | tee "$work/conf/core-site.xml" >"$work/conf/hdfs-site.xml" # each has defaults that hide the other's
 	cat >"$work/conf/log4j.properties" <<-'END'
 		log4j.rootLogger=WARN,console
 		log4j.appender.console=org.apache.log4j.ConsoleAppender
@@ -47,18 +44,20 @@ start_hdfs() {
 		log4j.appender.console.layout.ConversionPattern=%d %p %c{2}: %m%n
 	END
 	export HADOOP_CONF_DIR=$work/conf HADOOP_USER_NAME=flume
-	hadoop org.apache.hadoop.hdfs.server.namenode.NameNode -format -nonInteractive >"$work/format.log" 2>&1
-	start name "${hadoop_java[@]}" -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.namenode.NameNode
-	until_true 120 'the name node listens' listens "$port"
-	data_node
+}
+
+# name_node NAME [ARGUMENT…], data_node: start one.
+name_node() { start "$1" "${hadoop_java[@]}" -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.namenode.NameNode "${@:2}"; }
+data_node() { start data "${hadoop_java[@]}" -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.datanode.DataNode; }
+
+hdfs_takes_files() {
 	writes() { echo ready | timeout 20 "$bin/fsink" hdfs /ready --hdfs.fileType=DataStream "${login[@]}" >>"$work/ready.log" 2>&1; }
-	until_true 120 'HDFS takes a file' writes
+	until_true 180 'HDFS takes a file' writes
 }
 
 # hadoop CLASS ARGUMENT…: run a program of Hadoop's; shell, its file system shell.
 hadoop() { "${hadoop_java[@]}" -Xmx400m -cp "$work/conf:$(classpath hdfs)" "$@"; }
 shell() { hadoop org.apache.hadoop.fs.FsShell "$@" 2>>"$work/shell.log"; }
-data_node() { start data "${hadoop_java[@]}" -Xmx300m -cp "$work/conf:$(classpath hdfs)" org.apache.hadoop.hdfs.server.datanode.DataNode; }
 
 # flume_with_hadoop NAME CONF: as flume, with Hadoop's jars besides.
 flume_with_hadoop() {
