@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/fault"
@@ -102,7 +103,7 @@ const patience = 10 * time.Second
 // taken over. While it is open others are served here.
 func Look(ctx context.Context, path string, options Located, open OpenStore) (*Access, error) {
 	if _, err := os.Stat(filepath.Join(path, "format")); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 			err = fault.Hint(fmt.Errorf("there is no channel in %s", path), "name the directory of a file channel, or unix:PATH")
 		}
 		return nil, err

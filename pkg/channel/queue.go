@@ -76,6 +76,7 @@ type Queue struct {
 	recent    entries  // the newest messages, as they were put
 	putters   int
 	takers    int
+	cramped   bool     // puts wait because of the disk, and that was said
 	untrimmed int64    // bytes taken for good since the last trim
 	beyond    []uint64 // messages taken for good since then, after one that is not
 	trimmed   uint64   // the place up to which the store has been trimmed

@@ -66,6 +66,9 @@ func (c *Queue) tidy(when moment) {
 		c.admitWaiting()
 		c.touch()
 	}
+	if when == paused {
+		c.heedSpace()
+	}
 	floor := c.pos.floor()
 	var worthIt bool
 	switch when {
@@ -87,6 +90,22 @@ func (c *Queue) tidy(when moment) {
 	case when == paused:
 		c.syncLedger()
 	}
+}
+
+// heedSpace says when puts begin to wait because of the disk, and when there is
+// room again: a shell pipeline is told nothing else. c.mu is held.
+func (c *Queue) heedSpace() {
+	var err error
+	if c.limits.Space != nil && c.waiting.len() > 0 {
+		err = c.limits.Space()
+	}
+	switch {
+	case err != nil && !c.cramped:
+		c.log.Warn().Err(err).Msg("puts wait for room on the disk")
+	case err == nil && c.cramped:
+		c.log.Warn().Msg("puts have room on the disk again")
+	}
+	c.cramped = err != nil
 }
 
 // trim tells the store to forget what is taken for good, less what is to be
