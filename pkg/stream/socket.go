@@ -237,6 +237,9 @@ func DialTake(ctx context.Context, addr, name string, once bool, bounds Bounds) 
 			if err == nil || r.ctx.Err() != nil || errors.Is(err, ErrClosed) {
 				return err
 			}
+			for d := r.Poll(); d != nil; d = r.Poll() {
+				d.Commit() // makes room and tells nobody; it comes again
+			}
 			if t, err = dial(r.ctx); err != nil {
 				return err
 			}

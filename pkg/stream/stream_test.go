@@ -595,6 +595,49 @@ func TestSocketPutAndTake(t *testing.T) {
 	wantEnd(t, r, io.EOF)
 }
 
+// TestTakeForgetsWhatADeadChannelGave has a channel's process die: what it gave, and
+// nobody has seen, is given by the next.
+func TestTakeForgetsWhatADeadChannelGave(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c1.sock")
+	l, err := stream.Listen(path, "c1", stream.Bounds{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	give := func(bodies ...string) *stream.Writer {
+		conn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := conn.Writer()
+		for _, body := range bodies {
+			w.Send(batch(body), true)
+		}
+		return w
+	}
+	r, err := stream.DialTake(t.Context(), "unix:"+path, "k1", true, stream.Bounds{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	w := give("a", "b", "c")
+	got := bodies(next(t, r).Batch)
+	w.Abort(stream.ErrClosed)
+	w = give("a", "b", "c")
+	for range 3 {
+		d := next(t, r)
+		got = append(got, bodies(d.Batch)...)
+		d.Commit()
+	}
+	if err := w.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	wantEnd(t, r, io.EOF)
+	if want := []string{"a", "a", "b", "c"}; !slices.Equal(got, want) {
+		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
 func TestPutComesBackAfterAChannelDied(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c1.sock")
 	var mu sync.Mutex
