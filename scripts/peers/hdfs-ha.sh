@@ -37,7 +37,7 @@ hdfs_takes_files
 start channel "$bin/fchan" file "$work/channel" --listen "unix:$work/c" --capacity 1000000
 await channel 'channel file '
 start sink "$bin/fsink" hdfs '/out/%{part}' --channel "unix:$work/c" --hdfs.fileType=DataStream \
-	--hdfs.rollCount=500 --hdfs.rollSize=0 --hdfs.rollInterval=5 --hdfs.batchSize=100 --hdfs.callTimeout=5000 --hdfs.retryInterval=2
+	--hdfs.rollCount=2000 --hdfs.rollSize=0 --hdfs.rollInterval=5 --hdfs.batchSize=100 --hdfs.retryInterval=2
 
 # Events keep coming, a thousand at a time, for as long as a sender's file is there.
 touch "$work/sending"

@@ -113,7 +113,7 @@ start channel "$bin/fchan" file "$work/channel" --listen "unix:$work/c" --capaci
 await channel 'channel file '
 sink() {
 	start sink "$bin/fsink" hdfs '/killed/%{part}' --channel "unix:$work/c" --hdfs.fileType=DataStream \
-		--hdfs.rollCount=20000 --hdfs.rollSize=0 --hdfs.rollInterval=5 --hdfs.batchSize=100 --hdfs.callTimeout=5000
+		--hdfs.rollCount=20000 --hdfs.rollSize=0 --hdfs.rollInterval=5 --hdfs.batchSize=100 --hdfs.retryInterval=2
 }
 all=300000
 awk -v n="$all" 'BEGIN { for (i = 1; i <= n; i++) printf "{\"headers\":{\"part\":\"%d\"},\"body\":\"event-%d\"}\n", i % 3, i }' >"$work/events"
