@@ -93,7 +93,9 @@ var owned = regexp.MustCompile(` on (\S+) because this file lease is currently o
 const expired = "because lease recovery is in progress"
 
 // due reports whether the writing of a file is to be ended now, which the name
-// node has refused for now with err.
+// node has refused for now with err. If that is wrong, because two hosts have one
+// address, the other client loses its file and begins another; nothing that was
+// delivered is lost.
 func (l *leases) due(name string, own bool, err error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
