@@ -26,11 +26,13 @@ func serve(ctx, stop context.Context, cmd *cli.Command[channel.Options], addr st
 	if err != nil {
 		return fault.WithStatus(fmt.Errorf("--listen: %w", err), fault.Usage)
 	}
-	access, err := own(stop, cmd.Options)
-	if err != nil {
-		if stop.Err() != nil { // it was asked to end before it began
-			err = nil
-		}
+	access, err := channel.Own(stop, cmd.Options, embedded.Open, ownerPatience)
+	switch {
+	case err != nil && stop.Err() != nil: // it was asked to end before it began
+		return nil
+	case errors.Is(err, channel.ErrInUse):
+		return fault.Hint(err, "end that one, or give this channel a directory of its own")
+	case err != nil:
 		return err
 	}
 	tuneMemory(ctx, cmd.Options, access)
@@ -63,24 +65,3 @@ func serve(ctx, stop context.Context, cmd *cli.Command[channel.Options], addr st
 // ownerPatience is how long another process may still have the directory: one
 // whose parent was killed has not noticed yet.
 const ownerPatience = 2 * time.Second
-
-// own enters the channel as the one who has it.
-func own(ctx context.Context, options channel.Options) (*channel.Access, error) {
-	for deadline := time.Now().Add(ownerPatience); ; {
-		access, err := channel.Enter(ctx, options, embedded.Open)
-		if err != nil || access.Channel() != nil {
-			return access, err
-		}
-		if err := access.Close(); err != nil {
-			return nil, err
-		}
-		if time.Now().After(deadline) {
-			return nil, fault.Hint(errors.New("another process has the channel's directory already"), "end that one, or give this channel a directory of its own")
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,11 +49,12 @@ func check(file *flumeconf.File, names ...string) problems {
 // of those that are sound.
 type checker struct {
 	problems
-	channels map[string]channel.Options
+	channels    map[string]channel.Options
+	directories map[string]string // channels by the paths of their directories
 }
 
 func checkAgent(a *flumeconf.Agent) problems {
-	c := &checker{channels: make(map[string]channel.Options)}
+	c := &checker{channels: make(map[string]channel.Options), directories: make(map[string]string)}
 	for _, p := range agent.NewPlan(a, "", traits).Processes {
 		switch p.Component.Kind {
 		case flumeconf.Channel:
@@ -107,9 +109,32 @@ func (c *checker) decodePart(of *flumeconf.Component, prefix string, options any
 }
 
 func (c *checker) checkChannel(p *agent.Process, options channel.Options) {
-	if c.decode(p, options) {
-		c.channels[p.Component.Name] = options
+	if !c.decode(p, options) {
+		return
 	}
+	c.channels[p.Component.Name] = options
+	if housed, ok := options.(channel.Housed); ok {
+		c.checkDirectory(p.Component, housed)
+	}
+}
+
+// checkDirectory compares the directory of a channel with those of the channels
+// before it.
+func (c *checker) checkDirectory(of *flumeconf.Component, housed channel.Housed) {
+	dir, property, err := housed.Path(component.WithName(context.Background(), of.Name))
+	if err != nil {
+		c.wrong(err, of.Where(property))
+		return
+	}
+	if dir == "" {
+		return
+	}
+	if owner, ok := c.directories[dir]; ok {
+		err := fmt.Errorf("channel %s has the directory of channel %s, %s, which can belong to only one of them", of.Name, owner, dir)
+		c.wrong(fault.Hint(err, "give it one of its own: %s = DIR", of.Key(property)), of.Where(property))
+		return
+	}
+	c.directories[dir] = of.Name
 }
 
 func (c *checker) checkSink(p *agent.Process) {

@@ -56,19 +56,53 @@ func Dial(ctx context.Context, addr string) *Access {
 // this process becomes its owner, or if another is, that one's client. The name
 // is ctx's (component.Name), and so is the logger.
 func Enter(ctx context.Context, options Options, open OpenStore) (*Access, error) {
-	a := newAccess(ctx)
 	located, ok := options.(Located)
 	if !ok {
-		c, err := options.Open(ctx, open)
-		if err != nil {
-			return nil, err
-		}
-		a.about = about{kind: options.Kind(), policy: options.Policy()}
-		a.own(c)
-		a.announce(c, "", options)
-		return a, nil
+		return enterOpen(ctx, options, open)
 	}
-	path, err := located.Directory(ctx)
+	return enterDir(ctx, located, open, func(a *Access, path string, _ error) (*Dir, error) {
+		a.addr = "unix:" + a.socket.Path()
+		a.await(ctx, path, located, open)
+		return nil, nil
+	})
+}
+
+// Own is Enter for one who has to be the owner. For wait at most it waits until no
+// other process has the directory; then its error wraps ErrInUse.
+func Own(ctx context.Context, options Options, open OpenStore, wait time.Duration) (*Access, error) {
+	located, ok := options.(Located)
+	if !ok {
+		return enterOpen(ctx, options, open)
+	}
+	return enterDir(ctx, located, open, func(_ *Access, path string, inUse error) (*Dir, error) {
+		waiting, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		dir, err := AwaitDir(waiting, path)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = inUse
+		}
+		return dir, err
+	})
+}
+
+// enterOpen opens a channel without a directory.
+func enterOpen(ctx context.Context, options Options, open OpenStore) (*Access, error) {
+	a := newAccess(ctx)
+	c, err := options.Open(ctx, open)
+	if err != nil {
+		return nil, err
+	}
+	a.about = about{kind: options.Kind(), policy: options.Policy()}
+	a.own(c)
+	a.announce(c, "", options)
+	return a, nil
+}
+
+// enterDir opens a channel in its directory. Where another process has that, it is
+// said, and taken locks the directory or does without.
+func enterDir(ctx context.Context, options Located, open OpenStore, taken func(a *Access, path string, inUse error) (*Dir, error)) (*Access, error) {
+	a := newAccess(ctx)
+	path, err := options.Directory(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -76,21 +110,19 @@ func Enter(ctx context.Context, options Options, open OpenStore) (*Access, error
 		return nil, err
 	}
 	dir, err := LockDir(path)
-	switch {
-	case errors.Is(err, ErrInUse):
-		a.addr = "unix:" + a.socket.Path()
+	if errors.Is(err, ErrInUse) {
 		a.log.Info().Msgf("channel %s", err)
-		a.await(ctx, path, located, open)
-		return a, nil
-	case err != nil:
-		return nil, errors.Join(err, a.socket.Close())
+		dir, err = taken(a, path, err)
 	}
-	c, server, err := a.openIn(ctx, dir, located, open)
+	if err == nil && dir != nil {
+		var c Channel
+		if c, a.server, err = a.openIn(ctx, dir, options, open); err == nil {
+			a.own(c)
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, a.socket.Close())
 	}
-	a.own(c)
-	a.server = server
 	return a, nil
 }
 

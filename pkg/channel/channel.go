@@ -146,9 +146,18 @@ type Options interface {
 	Forgets() bool
 }
 
+// Housed is implemented by the options of channels that may have a directory.
+type Housed interface {
+	// Path returns the absolute path of the directory, which need not exist,
+	// and the property that says so; "" if the channel has none. The name is
+	// ctx's (component.Name).
+	Path(ctx context.Context) (path, property string, err error)
+}
+
 // Located is implemented by the options of channels that live in a directory.
 type Located interface {
 	Options
+	Housed
 	// Directory returns the directory's path, once it exists: it is made if
 	// need be.
 	Directory(ctx context.Context) (string, error)

@@ -127,14 +127,17 @@ func (o *Options) Policy() string {
 	return fmt.Sprintf("fsync every %v, later commits are lost when the machine goes down, capacity %d events", o.FsyncInterval, o.Capacity)
 }
 
-// Directory implements channel.Located.
-func (o *Options) Directory(context.Context) (string, error) {
+// Path implements channel.Housed.
+func (o *Options) Path(context.Context) (path, property string, err error) {
 	if o.Dir != "" {
-		if err := channel.MakeDir(o.Dir); err != nil {
-			return "", fmt.Errorf("making the channel's directory: %w", err)
-		}
-		return filepath.Abs(o.Dir)
+		path, err = filepath.Abs(o.Dir)
+		return path, "dir", err
 	}
+	path, err = o.firstDataDir()
+	return path, "dataDirs", err
+}
+
+func (o *Options) firstDataDir() (string, error) {
 	for _, dir := range o.DataDirs {
 		dir = strings.TrimSpace(dir)
 		if dir == "" {
@@ -147,12 +150,27 @@ func (o *Options) Directory(context.Context) (string, error) {
 			}
 			dir = filepath.Join(home, below)
 		}
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return "", fmt.Errorf("dataDirs: %w", err)
-		}
 		return filepath.Abs(dir)
 	}
-	return "", fault.Hint(fmt.Errorf("dataDirs names no directory"), "name a directory: fchan file DIR")
+	return "", fault.Hint(errors.New("dataDirs names no directory"), "name a directory: fchan file DIR")
+}
+
+// Directory implements channel.Located.
+func (o *Options) Directory(ctx context.Context) (string, error) {
+	path, _, err := o.Path(ctx)
+	if err != nil {
+		return "", err
+	}
+	if o.Dir == "" {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return "", fmt.Errorf("dataDirs: %w", err)
+		}
+		return path, nil
+	}
+	if err := channel.MakeDir(o.Dir); err != nil {
+		return "", fmt.Errorf("making the channel's directory: %w", err)
+	}
+	return path, nil
 }
 
 // Open implements channel.Options.

@@ -102,16 +102,27 @@ func (o *Options) file() *file.Options {
 	}
 }
 
+// Path implements channel.Housed.
+func (o *Options) Path(ctx context.Context) (path, property string, err error) {
+	if o.Dir != "" {
+		return o.file().Path(ctx)
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		err = fault.Hint(fmt.Errorf("finding the channel's directory: %w", err), "set dir")
+	}
+	return filepath.Join(home, ".flume", "jdbc-channel", component.Name(ctx)), "dir", err
+}
+
 // Directory implements channel.Located.
 func (o *Options) Directory(ctx context.Context) (string, error) {
 	if o.Dir != "" {
 		return o.file().Directory(ctx)
 	}
-	home, err := os.UserHomeDir()
+	dir, _, err := o.Path(ctx)
 	if err != nil {
-		return "", fault.Hint(fmt.Errorf("finding the channel's directory: %w", err), "set dir")
+		return "", err
 	}
-	dir := filepath.Join(home, ".flume", "jdbc-channel", component.Name(ctx))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("making the channel's directory: %w", err)
 	}

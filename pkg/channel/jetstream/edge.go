@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,14 @@ type edge struct {
 
 	mu    sync.Mutex
 	ended chan struct{} // closed by Close
+}
+
+// Path implements channel.Housed.
+func (o *Options) Path(context.Context) (path, property string, err error) {
+	if o.Edge != "" {
+		path, err = filepath.Abs(o.Edge)
+	}
+	return path, "edge", err
 }
 
 func (o *Options) openEdge(ctx context.Context, open channel.OpenStore) (channel.Channel, error) {

@@ -171,6 +171,11 @@ func (o *Options) Policy() string {
 	return fmt.Sprintf("%s; what does not fit on disk, %s", inMemory, o.disk().Policy())
 }
 
+// Path implements channel.Housed.
+func (o *Options) Path(ctx context.Context) (path, property string, err error) {
+	return o.disk().Path(ctx)
+}
+
 // Directory implements channel.Located.
 func (o *Options) Directory(ctx context.Context) (string, error) { return o.disk().Directory(ctx) }
 
