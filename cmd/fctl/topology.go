@@ -211,10 +211,10 @@ func culprit(of *flumeconf.Component, err error) string {
 
 // checkBatch compares the batches of a source or a sink with the transactions of
 // its channel.
-func (c *checker) checkBatch(of *flumeconf.Component, options any, channel string) {
+func (c *checker) checkBatch(of *flumeconf.Component, options any, name string) {
 	batcher, batches := options.(sink.Batcher)
-	limited, sound := c.channels[channel]
-	if !batches || !sound {
+	limited, sound := c.channels[name]
+	if _, splits := limited.(channel.Splitter); !batches || !sound || splits {
 		return
 	}
 	batch, transaction := batcher.MaxEvents(), limited.MaxEvents()
@@ -225,7 +225,7 @@ func (c *checker) checkBatch(of *flumeconf.Component, options any, channel strin
 	//lint:ignore ST1005 it is Flume's text
 	err := fmt.Errorf("Incompatible %s and channel settings defined. %[1]s's batch size is greater than the channels transaction capacity. "+
 		"%s: %s, batch size = %d, channel %s, transaction capacity = %d",
-		kind, strings.ToUpper(kind[:1])+kind[1:], of.Name, batch, channel, transaction)
+		kind, strings.ToUpper(kind[:1])+kind[1:], of.Name, batch, name, transaction)
 	key := batchKey(of)
 	err = fault.Hint(err, "set %s to %d at most, or the channel's transactionCapacity to %d", of.Key(key), transaction, batch)
 	c.wrong(err, of.Where(key))

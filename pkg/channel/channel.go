@@ -146,6 +146,14 @@ type Options interface {
 	Forgets() bool
 }
 
+// Splitter is implemented by the options of channels for which Flume has no
+// transactionCapacity: sources and sinks may have larger batches than MaxEvents,
+// and what is larger is put in parts where its sender can wait.
+type Splitter interface {
+	Options
+	Splits()
+}
+
 // Housed is implemented by the options of channels that may have a directory.
 type Housed interface {
 	// Path returns the absolute path of the directory, which need not exist,

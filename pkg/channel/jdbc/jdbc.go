@@ -76,6 +76,9 @@ func (o *Options) Validate() error {
 // MaxEvents implements channel.Options.
 func (o *Options) MaxEvents() int { return o.file().MaxEvents() }
 
+// Splits implements channel.Splitter.
+func (o *Options) Splits() {}
+
 // Kind implements channel.Options.
 func (o *Options) Kind() string { return "jdbc" }
 

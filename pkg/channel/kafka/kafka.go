@@ -156,6 +156,9 @@ const (
 // Flume: a put of any size is taken, and held in memory until all of it is sent.
 func (o *Options) MaxEvents() int { return mostEvents }
 
+// Splits implements channel.Splitter.
+func (o *Options) Splits() {}
+
 // Kind implements channel.Options.
 func (o *Options) Kind() string { return "kafka" }
 

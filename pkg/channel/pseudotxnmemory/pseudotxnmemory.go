@@ -4,7 +4,8 @@
 //	fsrc netcat :44444 | fchan pseudotxnmemory | fsink logger
 //
 // It is the memory channel with fewer properties: it holds at most capacity
-// events, in one transaction as well, and loses them with its process.
+// events, and loses them with its process. A source's batch of more than that is
+// put in parts, each when there is room.
 package pseudotxnmemory
 
 import (
@@ -48,6 +49,9 @@ func (o *Options) Validate() error { return o.memory().Validate() }
 
 // MaxEvents implements channel.Options.
 func (o *Options) MaxEvents() int { return o.memory().MaxEvents() }
+
+// Splits implements channel.Splitter.
+func (o *Options) Splits() {}
 
 // Kind implements channel.Options.
 func (o *Options) Kind() string { return "pseudotxnmemory" }
