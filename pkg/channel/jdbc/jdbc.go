@@ -7,7 +7,9 @@
 // Flume's jdbc channel keeps its events in an embedded Derby database. Nobody
 // asks for that database: what is asked for is that events outlive the process.
 // So this is the file channel, in DIR or in ~/.flume/jdbc-channel/NAME, where
-// NAME is the channel's, and the properties of the database have no meaning.
+// NAME is the channel's, and the properties of the database have no meaning. The
+// old names of properties, org.apache.flume.channel.jdbc.maximum.capacity and so
+// on, are taken too.
 //
 // What Flume has left in its database is not read: let its sinks take it before
 // you move.
@@ -45,7 +47,7 @@ var Spec = channel.Spec{
 // Options are the properties of a jdbc channel.
 type Options struct {
 	Dir             string     `name:"dir" placeholder:"DIR" help:"Directory of the channel; ~/.flume/jdbc-channel/NAME if it is not given."`
-	MaximumCapacity option.Int `name:"maximum.capacity" default:"0" help:"Most events held; 0 is no bound."`
+	MaximumCapacity option.Int `name:"maximum.capacity" aliases:"org.apache.flume.channel.jdbc.maximum.capacity" default:"0" help:"Most events held; 0 is no bound."`
 
 	DBType            string            `name:"db.type" notice:"events are held in files, not in a database"`
 	DriverClass       string            `name:"driver.class" notice:"events are held in files, not in a database"`
@@ -59,6 +61,7 @@ type Options struct {
 	Isolation         string            `name:"transaction.isolation" notice:"events are held in files, not in a database"`
 	MaximumConnection option.Int        `name:"maximum.connections" default:"10" notice:"events are held in files, not in a database"`
 	SystemProperties  map[string]string `name:"sysprop.<property>" notice:"there is no JVM to set properties of"`
+	LongNames         map[string]string `name:"org.apache.flume.channel.jdbc.<property>" notice:"events are held in files, not in a database; of these names maximum.capacity alone has an effect"`
 }
 
 // transaction is the most events in one put: Flume has no bound; this is the

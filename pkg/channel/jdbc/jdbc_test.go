@@ -3,13 +3,16 @@ package jdbc_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/channel/embedded"
 	"github.com/flumekit/flumekit/pkg/channel/jdbc"
+	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/event"
+	"github.com/flumekit/flumekit/pkg/flumeconf"
 )
 
 func open(t *testing.T, o jdbc.Options) channel.Channel {
@@ -61,6 +64,17 @@ func TestMaximumCapacity(t *testing.T) {
 	defer c.Close()
 	if got := c.Bounds().MaxEvents; got != 1 {
 		t.Errorf("it takes %d events at once; want 1", got)
+	}
+	var long jdbc.Options
+	found := cli.Decode([]flumeconf.Property{
+		{Key: "org.apache.flume.channel.jdbc.maximum.capacity", Value: "7"},
+		{Key: "org.apache.flume.channel.jdbc.db.type", Value: "DERBY"},
+	}, nil, &long)
+	if err := found.Err(); err != nil || len(found.Warnings) > 0 || long.MaximumCapacity != 7 {
+		t.Errorf("by its long name: got %d, %v, %v; want 7", long.MaximumCapacity, err, found.Warnings)
+	}
+	if len(found.Notices) != 1 || !strings.HasPrefix(found.Notices[0].Error(), "org.apache.flume.channel.jdbc.db.type has no effect: ") {
+		t.Errorf("got the notices %v; want one of db.type", found.Notices)
 	}
 	if err := (&jdbc.Options{MaximumCapacity: -1}).Validate(); err == nil {
 		t.Error("a capacity of -1 is accepted")
