@@ -100,7 +100,7 @@ type Options struct {
 	DefaultPartition  option.Int  `name:"defaultPartitionId" default:"-1" help:"Partition of events without that header. At -1 events with the same key share one, and those without a key are spread over all."`
 
 	ReadSmallestOffset string        `name:"readSmallestOffset" hidden:""`
-	PollTimeout        option.Millis `name:"kafka.pollTimeout" default:"500" notice:"a take waits until there is an event"`
+	PollTimeout        option.Millis `name:"kafka.pollTimeout" aliases:"pollTimeout" default:"500" notice:"a take waits until there is an event"`
 	MigrateZookeeper   option.Bool   `name:"migrateZookeeperOffsets" default:"true" notice:"offsets are not taken over from ZooKeeper, where Kafka kept them before 0.9; a group without offsets in Kafka begins as auto.offset.reset says"`
 	ZookeeperConnect   string        `name:"zookeeperConnect" notice:"offsets are not taken over from ZooKeeper, where Kafka kept them before 0.9; a group without offsets in Kafka begins as auto.offset.reset says"`
 

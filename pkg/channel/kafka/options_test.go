@@ -17,6 +17,7 @@ func TestFindings(t *testing.T) {
 	}{
 		{name: "only what is required", properties: []string{servers}},
 		{name: "old names", properties: []string{"brokerList=localhost:9092", "topic=t", "groupId=g", "readSmallestOffset=true"}},
+		{name: "the guide's name of what has no effect", properties: []string{servers, "pollTimeout=100"}, notice: "pollTimeout has no effect"},
 		{name: "no servers", errors: "kafka.bootstrap.servers is missing"},
 		{name: "an old client's properties", properties: []string{servers, "kafka.producer.batch.size=100", "zookeeperConnect=localhost:2181"}, notice: "kafka.producer.batch.size has no effect"},
 		{name: "a misspelt property", properties: []string{servers, "kafka.producer.compresion.type=gzip"}, warnings: "did you mean kafka.producer.compression.type?"},
