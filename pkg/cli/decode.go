@@ -41,7 +41,8 @@ func (f Findings) Err() error { return errors.Join(f.Errors...) }
 // of the property. The status of errors is fault.Config.
 //
 // An error of Validate whose text begins with a property's name lies where
-// that property stands.
+// that property stands. If there are no errors, a method Notices() []error adds,
+// in the same way, to the notices.
 func Decode(props []flumeconf.Property, where func(key string) string, options ...any) Findings {
 	var all []*properties
 	for _, each := range options {
@@ -169,6 +170,7 @@ func decode(all []*properties, gs []given, in scope) Findings {
 	d.set()
 	d.require()
 	d.validate()
+	d.notice()
 	return d.found
 }
 
@@ -261,26 +263,44 @@ func (d *decoder) require() {
 func (d *decoder) validate() {
 	for _, each := range d.all {
 		for _, err := range validate(each.options) {
-			name, _, _ := strings.Cut(err.Error(), " ")
-			p, sub := each.find(each.prefix + strings.TrimSuffix(name, ":"))
-			count := d.values[slot{p, sub}]
-			switch {
-			case p == nil:
-				err = d.fault(err, "")
-			case d.faulty[p]:
-				continue
-			case len(count) == 0:
-				err = d.fault(err, p.key())
-			default:
-				g := d.given[count[len(count)-1]]
-				if g.flag {
-					err = fmt.Errorf("--%s%w", each.prefix, err)
-				}
-				err = g.fault(err)
+			if p, err := d.place(each, err); !d.faulty[p] {
+				d.found.Errors = append(d.found.Errors, err)
 			}
-			d.found.Errors = append(d.found.Errors, err)
 		}
 	}
+}
+
+// notice asks sound options what of their values has no effect.
+func (d *decoder) notice() {
+	for _, each := range d.all {
+		n, ok := each.options.(interface{ Notices() []error })
+		if !ok || len(d.found.Errors) > 0 {
+			continue
+		}
+		for _, err := range n.Notices() {
+			_, err = d.place(each, err)
+			d.found.Notices = append(d.found.Notices, err)
+		}
+	}
+}
+
+// place returns err, which options have found, with the place of the property
+// that its text begins with the name of, and that property; nil if it is none.
+func (d *decoder) place(in *properties, err error) (*property, error) {
+	name, _, _ := strings.Cut(err.Error(), " ")
+	p, sub := in.find(in.prefix + strings.TrimSuffix(name, ":"))
+	count := d.values[slot{p, sub}]
+	switch {
+	case p == nil:
+		return nil, d.fault(err, "")
+	case len(count) == 0:
+		return p, d.fault(err, p.key())
+	}
+	g := d.given[count[len(count)-1]]
+	if g.flag {
+		err = fmt.Errorf("--%s%w", in.prefix, err)
+	}
+	return p, g.fault(err)
 }
 
 // choose makes the components within the component, as they are given or by

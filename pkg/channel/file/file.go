@@ -110,6 +110,18 @@ func (o *Options) Validate() error {
 	return o.Encryption.validate()
 }
 
+// Notices tells which values have no effect.
+//
+// Flume: the channel lies in all of dataDirs, to have the speed of several disks.
+func (o *Options) Notices() []error {
+	first, err := o.firstDataDir()
+	if o.Dir != "" || err != nil || len(o.DataDirs) < 2 {
+		return nil
+	}
+	err = fmt.Errorf("dataDirs has %d directories; the channel lies in the first, %s, and the others have no effect", len(o.DataDirs), first)
+	return []error{fault.Hint(err, "name one; a channel that is to use several disks needs a file system on all of them")}
+}
+
 // MaxEvents implements channel.Options.
 func (o *Options) MaxEvents() int { return int(o.TransactionCapacity) }
 

@@ -119,6 +119,9 @@ func (o *Options) Validate() error {
 	return disk.Validate()
 }
 
+// Notices tells which values have no effect.
+func (o *Options) Notices() []error { return o.disk().Notices() }
+
 // defaultOverflow is that of overflowCapacity, also where it is 0 and memoryCapacity
 // is too.
 const defaultOverflow = 100_000_000
