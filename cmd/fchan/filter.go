@@ -35,7 +35,19 @@ func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options], out st
 			intake = nil
 		}
 	}()
-	delivery := deliver(ctx, access, ended, out)
+	delivering, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if f, ok := access.Channel().(channel.Forwarder); ok {
+		// What waits for another place is safe: nobody waits for that when
+		// the process is asked to end.
+		defer context.AfterFunc(stop, func() {
+			<-ended.Done()
+			if err := f.Forward(delivering); err != nil {
+				cancel(err)
+			}
+		})()
+	}
+	delivery := deliver(delivering, access, ended, out)
 	end()
 	<-ended.Done()
 	in.Close()
@@ -57,6 +69,9 @@ func filter(ctx, stop context.Context, cmd *cli.Command[channel.Options], out st
 func deliver(ctx context.Context, access *channel.Access, last context.Context, how stream.Output) error {
 	out, err := openStdout(ctx, how)
 	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return err
 	}
 	if _, err := access.Take(ctx, last, out); err != nil {
@@ -90,17 +105,21 @@ func undelivered(ctx context.Context, err error, options channel.Options, left, 
 		}
 		left -= lost
 	}
-	dir := "the channel"
-	if located, ok := options.(channel.Located); ok {
-		var dirErr error
-		if dir, dirErr = located.Directory(ctx); dirErr != nil {
+	dir, hint := "the channel", "run it again"
+	if housed, ok := options.(channel.Housed); ok {
+		path, _, pathErr := housed.Path(ctx)
+		if pathErr != nil {
 			return err
 		}
+		dir = path
+	}
+	if _, ok := options.(channel.Located); ok {
+		hint += fmt.Sprintf(", or: fchan take %s | …", dir)
 	}
 	what := fmt.Sprintf("%d events are", left)
 	if left < 0 {
 		what = "what is not delivered is"
 	}
 	err = fmt.Errorf("%w; %s safe in %s", err, what, dir)
-	return fault.WithStatus(fault.Hint(err, "run it again, or: fchan take %s | …", dir), fault.TryAgain)
+	return fault.WithStatus(fault.Hint(err, "%s", hint), fault.TryAgain)
 }

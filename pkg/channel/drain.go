@@ -18,6 +18,14 @@ type Drainer interface {
 	Drain(ctx context.Context) bool
 }
 
+// Forwarder is implemented by channels that bring what they hold to another place
+// themselves: takers get nothing of it, and end when all is there.
+type Forwarder interface {
+	// Forward waits until the channel holds nothing. It returns early, with the
+	// reason, when that other place takes nothing just now.
+	Forward(ctx context.Context) error
+}
+
 // Drain implements Drainer.
 func (c *Queue) Drain(ctx context.Context) bool {
 	return c.drain(ctx, c, func() bool { return c.takers > 0 })

@@ -177,6 +177,28 @@ func (t *edgeTaker) Take(ctx context.Context) (channel.Take, error) {
 	}
 }
 
+// Forward implements channel.Forwarder.
+func (e *edge) Forward(ctx context.Context) error {
+	look := time.NewTicker(lastLook)
+	defer look.Stop()
+	for e.Len() > 0 {
+		if why := e.forwarder.why(); why != nil {
+			return fmt.Errorf("forwarding to the hub: %w", why)
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-e.Failed():
+			return e.Err()
+		}
+	}
+	return nil
+}
+
+// Drain implements channel.Drainer.
+func (e *edge) Drain(ctx context.Context) bool { return e.Forward(ctx) == nil }
+
 // Close implements channel.Taker.
 func (t *edgeTaker) Close() { t.once.Do(func() { close(t.closed) }) }
 

@@ -107,6 +107,9 @@ func TestEdge(t *testing.T) {
 			if held := c.Len(); held != 1000 {
 				t.Errorf("holds %d; want 1000", held)
 			}
+			if err := c.(channel.Forwarder).Forward(t.Context()); !strings.HasPrefix(fmt.Sprint(err), "forwarding to the hub: ") {
+				t.Errorf("Forward without the hub: got %v; want the reason", err)
+			}
 			shut(t, c)
 			// It is there: all arrives, what was held first.
 			h.start(t)
@@ -121,6 +124,9 @@ func TestEdge(t *testing.T) {
 				t.Errorf("when all is forwarded: got %v; want io.EOF", err)
 			}
 			wantNumbers(t, drain(t, remote), 1500)
+			if err := c.(channel.Forwarder).Forward(t.Context()); err != nil {
+				t.Errorf("Forward when all is forwarded: got %v", err)
+			}
 			// It goes away and comes back.
 			h.stop()
 			if err := putNumbers(c.Putter(), 0, 500, 7); err != nil {

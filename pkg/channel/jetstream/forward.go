@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
@@ -21,8 +22,10 @@ type forwarder struct {
 	checks   bool // the hub's JetStream API can be reached: look at the stream first
 	limit    int  // most bytes of a message
 	diary    *diary
-	failing  bool
 	previous group // what may have been sent before this process began
+
+	mu   sync.Mutex
+	held error // why nothing is forwarded just now; nil: it is
 }
 
 // group is the batches that are joined to one message, by their first and last
@@ -113,8 +116,7 @@ func (f *forwarder) prepare(ctx context.Context) bool {
 // rest says, once, why nothing is forwarded, and waits a little. It returns
 // false when ctx is done.
 func (f *forwarder) rest(ctx context.Context, why error, pause time.Duration) bool {
-	if !f.failing && ctx.Err() == nil {
-		f.failing = true
+	if ctx.Err() == nil && f.hold(why) {
 		f.link.log.Warn().Err(why).Msg("events are held, and will be forwarded when the hub takes them")
 	}
 	timer := time.NewTimer(pause)
@@ -125,6 +127,23 @@ func (f *forwarder) rest(ctx context.Context, why error, pause time.Duration) bo
 	case <-ctx.Done():
 	}
 	return ctx.Err() == nil
+}
+
+// hold notes why nothing is forwarded, nil that it is, and reports whether the one
+// has become the other.
+func (f *forwarder) hold(why error) (changed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	changed = (f.held == nil) != (why == nil)
+	f.held = why
+	return changed
+}
+
+// why returns why nothing is forwarded just now, nil if it is.
+func (f *forwarder) why() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.held
 }
 
 // gather returns batches for one message, none at the end. What may have been
@@ -230,8 +249,7 @@ func (f *forwarder) publish(ctx context.Context, id string, b *event.Batch) bool
 			return false
 		}
 	}
-	if f.failing {
-		f.failing = false
+	if f.hold(nil) {
 		f.link.log.Info().Msgf("events are forwarded to %s", strings.ReplaceAll(f.link.url, ",", ", "))
 	}
 	return true
