@@ -40,7 +40,7 @@
 // Files that a killed process left in use are looked for at the start, wherever
 // hdfs.path can lead. They are completed and renamed, with a line in the log;
 // an empty one is removed. Their end may be the start of a batch that was not
-// delivered, and is delivered again. A file whose writer may yet be alive is
+// delivered, even within an event, and is delivered again. A file whose writer may yet be alive is
 // left alone: in HDFS until its lease has expired, a minute later, or at once if
 // that was a sink of this host and is gone (seen on Linux); in a local directory
 // while a process has it locked, as this sink does and Flume does not. Do not let
