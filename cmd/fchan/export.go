@@ -29,7 +29,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/file"
 	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/stream"
@@ -38,14 +37,6 @@ import (
 //go:embed export.go
 var exportSource string
 
-var exportCatalog = component.Catalog[*file.Options]{{
-	Name:    "export",
-	Summary: "Write what a channel holds to a file.",
-	Manual:  component.Manual(exportSource),
-	Target:  component.Single("ADDR", "dir"),
-	New:     func() *file.Options { return new(file.Options) },
-}}
-
 type exportOptions struct {
 	Format string `name:"format" enum:"json,avro,frame" default:"json" help:"Form of the events."`
 	Output string `name:"output" short:"o" placeholder:"FILE" help:"Write to FILE and not to standard output."`
@@ -53,12 +44,12 @@ type exportOptions struct {
 
 func runExport(ctx, stop context.Context, args []string) error {
 	var exporting exportOptions
-	cmd, err := cli.Parse(program, exportCatalog, args, cli.Group{Title: "Where events go", Options: &exporting, Command: true})
+	cmd, err := cli.Parse(program, lookCatalog("export", "Write what a channel holds to a file.", exportSource), args, cli.Group{Title: "Where events go", Options: &exporting, Command: true})
 	if err != nil {
 		return err
 	}
 	ctx, stop = cmd.Contexts(ctx, stop)
-	access, err := look(stop, cmd.Options)
+	access, err := cmd.Options.look(stop)
 	if err != nil {
 		return err
 	}

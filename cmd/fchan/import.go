@@ -61,7 +61,7 @@ var importCatalog = component.Catalog[*file.Options]{{
 	Summary: "Put files, or the file channel of a Flume, into a channel.",
 	Manual:  component.Manual(importSource),
 	Target:  &component.Target{Placeholder: "ADDR [FILE ...]", Properties: component.Single("ADDR", "dir").Properties, More: "file"},
-	New:     func() *file.Options { return new(file.Options) },
+	New:     file.Visitor,
 }}
 
 type importOptions struct {

@@ -35,9 +35,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/file"
 	"github.com/flumekit/flumekit/pkg/cli"
-	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/eventjson"
 	"github.com/flumekit/flumekit/pkg/eventtext"
@@ -47,14 +45,6 @@ import (
 
 //go:embed peek.go
 var peekSource string
-
-var peekCatalog = component.Catalog[*file.Options]{{
-	Name:    "peek",
-	Summary: "Show events that a channel holds.",
-	Manual:  component.Manual(peekSource),
-	Target:  component.Single("ADDR", "dir"),
-	New:     func() *file.Options { return new(file.Options) },
-}}
 
 // peekOptions are which events are shown.
 type peekOptions struct {
@@ -100,7 +90,7 @@ func (i *instant) UnmarshalText(text []byte) error {
 
 func runPeek(ctx, stop context.Context, args []string) error {
 	var peeking peekOptions
-	cmd, err := cli.Parse(program, peekCatalog, args, cli.Group{Title: "Which events", Options: &peeking, Command: true})
+	cmd, err := cli.Parse(program, lookCatalog("peek", "Show events that a channel holds.", peekSource), args, cli.Group{Title: "Which events", Options: &peeking, Command: true})
 	if err != nil {
 		return err
 	}
@@ -109,7 +99,7 @@ func runPeek(ctx, stop context.Context, args []string) error {
 		return err
 	}
 	ctx, stop = cmd.Contexts(ctx, stop)
-	access, err := look(stop, cmd.Options)
+	access, err := cmd.Options.look(stop)
 	if err != nil {
 		return err
 	}

@@ -22,21 +22,11 @@ import (
 	"os"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/file"
 	"github.com/flumekit/flumekit/pkg/cli"
-	"github.com/flumekit/flumekit/pkg/component"
 )
 
 //go:embed purge.go
 var purgeSource string
-
-var purgeCatalog = component.Catalog[*file.Options]{{
-	Name:    "purge",
-	Summary: "Discard what a channel holds.",
-	Manual:  component.Manual(purgeSource),
-	Target:  component.Single("ADDR", "dir"),
-	New:     func() *file.Options { return new(file.Options) },
-}}
 
 type purgeOptions struct {
 	Yes bool `name:"yes" help:"Discard it. Without this nothing is changed."`
@@ -51,7 +41,7 @@ type purged struct {
 func runPurge(ctx, stop context.Context, args []string) error {
 	var purging purgeOptions
 	var how answerOptions
-	cmd, err := cli.Parse(program, purgeCatalog, args,
+	cmd, err := cli.Parse(program, lookCatalog("purge", "Discard what a channel holds.", purgeSource), args,
 		cli.Group{Title: "Purging", Options: &purging, Command: true},
 		cli.Group{Title: "The answer", Options: &how, Command: true})
 	if err != nil {
@@ -59,7 +49,7 @@ func runPurge(ctx, stop context.Context, args []string) error {
 	}
 	ctx, stop = cmd.Contexts(ctx, stop)
 	addr := cmd.Options.Dir
-	access, err := look(stop, cmd.Options)
+	access, err := cmd.Options.look(stop)
 	if err != nil {
 		return err
 	}

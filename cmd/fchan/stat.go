@@ -31,24 +31,11 @@ import (
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/channel"
-	"github.com/flumekit/flumekit/pkg/channel/embedded"
-	"github.com/flumekit/flumekit/pkg/channel/file"
 	"github.com/flumekit/flumekit/pkg/cli"
-	"github.com/flumekit/flumekit/pkg/component"
-	"github.com/flumekit/flumekit/pkg/fault"
-	"github.com/flumekit/flumekit/pkg/option"
 )
 
 //go:embed stat.go
 var statSource string
-
-var statCatalog = component.Catalog[*file.Options]{{
-	Name:    "stat",
-	Summary: "Tell how a channel is.",
-	Manual:  component.Manual(statSource),
-	Target:  component.Single("ADDR", "dir"),
-	New:     func() *file.Options { return new(file.Options) },
-}}
 
 // answerOptions are how a command answers.
 type answerOptions struct {
@@ -57,12 +44,12 @@ type answerOptions struct {
 
 func runStat(ctx, stop context.Context, args []string) error {
 	var how answerOptions
-	cmd, err := cli.Parse(program, statCatalog, args, cli.Group{Title: "The answer", Options: &how, Command: true})
+	cmd, err := cli.Parse(program, lookCatalog("stat", "Tell how a channel is.", statSource), args, cli.Group{Title: "The answer", Options: &how, Command: true})
 	if err != nil {
 		return err
 	}
 	_, ctx = cmd.Contexts(ctx, stop)
-	access, err := look(ctx, cmd.Options)
+	access, err := cmd.Options.look(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,25 +66,6 @@ func runStat(ctx, stop context.Context, args []string) error {
 		err = fmt.Errorf("the channel's store does not work: %s", s.Down.Reason)
 	}
 	return err
-}
-
-const forever = option.Seconds(100 * 365 * 24 * time.Hour)
-
-// look returns the access to the channel at the address that stands in dir, for
-// one who looks into it.
-func look(ctx context.Context, options *file.Options) (*channel.Access, error) {
-	dir, addr, err := channel.Address(options.Dir)
-	if err != nil {
-		return nil, fault.WithStatus(err, fault.Usage)
-	}
-	if addr != "" {
-		return channel.Dial(ctx, addr), nil
-	}
-	options.Dir = dir
-	// How long events are kept is a matter of those who run the channel: we
-	// forget nothing.
-	options.Retain = forever
-	return channel.Look(ctx, dir, options, embedded.Open)
 }
 
 func writeJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
@@ -126,7 +94,7 @@ func writeStat(w io.Writer, s channel.Stat, now time.Time) error {
 		if s.Waiting > 0 {
 			waiting = fmt.Sprintf("; %s for room", plural(s.Waiting, "put waits", "puts wait"))
 		}
-		line("clients", "%s, %s%s", plural(s.Putters, "puts", "put"), plural(s.Takers, "takes", "take"), waiting)
+		line("clients", "%s, %s%s", plural(s.Putters, "putter", "putters"), plural(s.Takers, "taker", "takers"), waiting)
 	}
 	if s.Retained != nil && (s.Retain > 0 || s.Oldest == nil || s.Retained.Before(*s.Oldest)) {
 		retained := ""

@@ -30,23 +30,13 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/channel/embedded"
-	"github.com/flumekit/flumekit/pkg/channel/file"
 	"github.com/flumekit/flumekit/pkg/cli"
-	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/fault"
 )
 
 //go:embed verify.go
 var verifySource string
-
-var verifyCatalog = component.Catalog[*file.Options]{{
-	Name:    "verify",
-	Summary: "Check that a channel is sound.",
-	Manual:  component.Manual(verifySource),
-	Target:  component.Single("ADDR", "dir"),
-	New:     func() *file.Options { return new(file.Options) },
-}}
 
 // verdict is what was found.
 type verdict struct {
@@ -71,7 +61,7 @@ type verdict struct {
 
 func runVerify(ctx, stop context.Context, args []string) error {
 	var how answerOptions
-	cmd, err := cli.Parse(program, verifyCatalog, args, cli.Group{Title: "The answer", Options: &how, Command: true})
+	cmd, err := cli.Parse(program, lookCatalog("verify", "Check that a channel is sound.", verifySource), args, cli.Group{Title: "The answer", Options: &how, Command: true})
 	if err != nil {
 		return err
 	}
@@ -112,7 +102,7 @@ func isAre(n uint64) string {
 }
 
 // verify checks a channel at rest or asks the process that has it.
-func verify(ctx context.Context, options *file.Options) (*verdict, error) {
+func verify(ctx context.Context, options *lookOptions) (*verdict, error) {
 	dir, addr, err := channel.Address(options.Dir)
 	if err != nil {
 		return nil, fault.WithStatus(err, fault.Usage)
@@ -129,7 +119,7 @@ func verify(ctx context.Context, options *file.Options) (*verdict, error) {
 			}
 		}
 	}
-	access, err := look(ctx, options)
+	access, err := options.look(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +128,7 @@ func verify(ctx context.Context, options *file.Options) (*verdict, error) {
 }
 
 // verifyFiles reads everything in a channel's directory.
-func verifyFiles(ctx context.Context, options *file.Options, dir *channel.Dir) (*verdict, error) {
+func verifyFiles(ctx context.Context, options *lookOptions, dir *channel.Dir) (*verdict, error) {
 	keys, err := options.Encryption.Open()
 	if err != nil {
 		return nil, err
