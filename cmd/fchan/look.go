@@ -52,7 +52,7 @@ func look(ctx context.Context, visitor *file.Options) (*channel.Access, error) {
 		return nil, fault.WithStatus(err, fault.Usage)
 	}
 	if addr != "" {
-		return channel.Dial(ctx, addr), nil
+		return channel.LookAt(ctx, addr)
 	}
 	visitor.Dir = dir
 	// How long events are kept is a matter of those who run the channel: we

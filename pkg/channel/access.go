@@ -45,6 +45,23 @@ type Access struct {
 	takeover context.CancelFunc
 }
 
+// LookAt is Dial for one who only looks into the channel: its process must be there.
+func LookAt(ctx context.Context, addr string) (*Access, error) {
+	path, err := stream.UnixPath(addr)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ECONNREFUSED):
+		return nil, fault.Hint(fmt.Errorf("no channel listens at %s: %w", addr, err),
+			"start its process, or if it has a directory, name that")
+	case err == nil:
+		conn.Close()
+	}
+	return Dial(ctx, addr), nil // which tries again where it is busy
+}
+
 // Dial returns the access to the channel that listens at addr.
 func Dial(ctx context.Context, addr string) *Access {
 	a := newAccess(ctx)
