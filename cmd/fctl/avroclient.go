@@ -251,7 +251,7 @@ func (s *eventSender) lines(ctx context.Context, in *os.File) error {
 		if err == nil {
 			s.batch.Append(event.Event{Headers: s.headers, Body: line})
 		}
-		full := s.batch.Len() == s.client.BatchSize() || s.batch.Size() > mostBatch
+		full := s.batch.Len() >= s.client.BatchSize() || s.batch.Size() > mostBatch
 		if s.batch.Len() > 0 && (full || err != nil || waits && r.in.Buffered() == 0) {
 			if err := s.flush(ctx); err != nil {
 				return err

@@ -3,6 +3,7 @@ package rpc
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 )
 
 // Avro's long is what encoding/binary calls a varint; its string and bytes are
@@ -69,13 +70,23 @@ func (d *decoder) block() int64 {
 	return n
 }
 
-// skipMap passes over a map of bytes or strings.
-func (d *decoder) skipMap() {
-	for n := d.block(); n > 0 && d.err == nil; n = d.block() {
-		for ; n > 0 && d.err == nil; n-- {
-			d.bytes()
-			d.bytes()
+// pairs reads a map of bytes or strings, to its end or until d fails.
+func (d *decoder) pairs() iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		for n := d.block(); n > 0; n = d.block() {
+			for ; n > 0; n-- {
+				key, value := d.bytes(), d.bytes()
+				if d.err != nil || !yield(key, value) {
+					return
+				}
+			}
 		}
+	}
+}
+
+// skipMap passes over a map.
+func (d *decoder) skipMap() {
+	for range d.pairs() {
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/event"
@@ -33,6 +34,8 @@ type connection struct {
 	free func() bool   // ends conn's tie to life
 	in   *bufio.Reader
 
+	most atomic.Int64 // events in one request
+
 	out, reply []byte
 	serial     uint32
 	greeted    bool // the handshake is done
@@ -49,10 +52,16 @@ func newConnection(opt *Options, server string) (*connection, error) {
 	}
 	c := &connection{opt: opt, server: server, tls: config, turn: make(chan struct{}, 1)}
 	c.life, c.end = context.WithCancelCause(context.Background())
+	c.most.Store(int64(opt.MaxEvents()))
 	return c, nil
 }
 
-func (c *connection) BatchSize() int { return c.opt.MaxEvents() }
+// together is the most batches of batch-size that go in one request to a server of
+// ours. A request costs as much as a hundred events, for the turn it takes; but one
+// that is too large waits the longer for room in a channel that is nearly full.
+const together = 8
+
+func (c *connection) BatchSize() int { return int(c.most.Load()) }
 
 func (c *connection) Append(ctx context.Context, e event.Event) error {
 	return c.call(ctx, func(dst []byte) []byte {
@@ -206,6 +215,7 @@ func (c *connection) drop() {
 	c.free()
 	c.conn.Close()
 	c.conn, c.in = nil, nil
+	c.most.Store(int64(c.opt.MaxEvents()))
 }
 
 // exchange sends the request and reads the answer. The first request of a
@@ -245,6 +255,8 @@ func (c *connection) exchange(request func(dst []byte) []byte) error {
 			return err
 		case a.match != matchNone:
 			c.greeted = true
+			size := c.opt.MaxEvents()
+			c.most.Store(int64(max(size, min(together*size, a.bound))))
 			return d.status()
 		case text != "":
 			return fmt.Errorf("%w: the server does not accept our protocol", ErrMalformed)

@@ -67,8 +67,8 @@ func FuzzRequest(f *testing.F) {
 
 // FuzzAnswer has a client read any answer.
 func FuzzAnswer(f *testing.F) {
-	f.Add(append(appendMatch(nil, matchBoth), 0, 0, 0))
-	f.Add(appendMatch(nil, matchNone))
+	f.Add(append(appendMatch(nil, matchBoth, 1000), 0, 0, 0))
+	f.Add(appendMatch(nil, matchNone, 0))
 	f.Add([]byte{0, 1, 0, 2, 'x'})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d := &decoder{rest: data}

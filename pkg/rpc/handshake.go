@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/binary"
 	"fmt"
+	"strconv"
 
 	"github.com/hamba/avro/v2"
 )
@@ -42,6 +43,11 @@ const (
 	matchNone                // the server does not, and has not looked at the request
 )
 
+// boundKey names the metadata by which two ends of ours agree on larger requests:
+// a client that sends it is told, under the same name and in decimal, how many
+// events of one request the server commits as one. Others pass over it.
+const boundKey = "flumekit.max-events"
+
 // appendHandshake appends a client's side of the handshake. text is the
 // client's protocol, if the server has to be told.
 func appendHandshake(dst []byte, ours hash, text string, theirs hash) []byte {
@@ -52,13 +58,34 @@ func appendHandshake(dst []byte, ours hash, text string, theirs hash) []byte {
 		dst = appendString(append(dst, 2), text)
 	}
 	dst = append(dst, theirs[:]...)
-	return append(dst, 2, 0) // no metadata, as Java says it
+	return appendBound(dst, "")
+}
+
+// appendBound appends metadata of one entry, the bound.
+func appendBound(dst []byte, value string) []byte {
+	dst = append(dst, 2, 2) // there is a map, and a block of one entry
+	dst = appendString(appendString(dst, boundKey), value)
+	return append(dst, 0)
+}
+
+// bound reads optional metadata and returns what it has of the bound.
+func (d *decoder) bound() (value string, ok bool) {
+	if !d.optional() {
+		return "", false
+	}
+	for key, v := range d.pairs() {
+		if string(key) == boundKey {
+			value, ok = string(v), true
+		}
+	}
+	return value, ok
 }
 
 // handshake is a client's side as a server reads it.
 type handshake struct {
 	client, server hash
 	text           string
+	asks           bool // for the server's bound
 }
 
 func (d *decoder) handshake() (h handshake) {
@@ -67,21 +94,23 @@ func (d *decoder) handshake() (h handshake) {
 		h.text = string(d.bytes())
 	}
 	copy(h.server[:], d.take(md5.Size))
-	if d.optional() {
-		d.skipMap()
-	}
+	_, h.asks = d.bound()
 	return h
 }
 
-// appendMatch appends a server's side.
-func appendMatch(dst []byte, m match) []byte {
+// appendMatch appends a server's side, with its bound if that is not 0.
+func appendMatch(dst []byte, m match, bound int) []byte {
 	dst = binary.AppendVarint(dst, int64(m))
 	if m == matchBoth {
-		return append(dst, 0, 0, 0)
+		dst = append(dst, 0, 0)
+	} else {
+		dst = appendString(append(dst, 2), protocol)
+		dst = append(append(dst, 2), ourHash[:]...)
 	}
-	dst = appendString(append(dst, 2), protocol)
-	dst = append(append(dst, 2), ourHash[:]...)
-	return append(dst, 0)
+	if bound == 0 {
+		return append(dst, 0)
+	}
+	return appendBound(dst, strconv.Itoa(bound))
 }
 
 // answer is a server's side as a client reads it.
@@ -89,6 +118,7 @@ type answer struct {
 	match match
 	text  string // "" if the server found no need to tell
 	hash  hash
+	bound int // 0 if the server is not one of ours
 }
 
 func (d *decoder) answer() (a answer) {
@@ -102,8 +132,8 @@ func (d *decoder) answer() (a answer) {
 	if d.optional() {
 		copy(a.hash[:], d.take(md5.Size))
 	}
-	if d.optional() {
-		d.skipMap()
+	if value, ok := d.bound(); ok {
+		a.bound, _ = strconv.Atoi(value)
 	}
 	return a
 }

@@ -231,6 +231,9 @@ func between(t *testing.T, data []byte, begin, end string) []byte {
 	return data[i : j+1]
 }
 
+// asked is what our client's handshake has for metadata, where Flume's has none.
+const asked = "\x02\x02\x26flumekit.max-events\x00\x00"
+
 // replay is a server that compares what it is sent with what was recorded, and
 // answers as then.
 func replay(t *testing.T, name string) (addr string, done <-chan error) {
@@ -258,7 +261,7 @@ func replay(t *testing.T, name string) (addr string, done <-chan error) {
 				if err != nil {
 					return err
 				}
-				if !bytes.Equal(got, want) {
+				if got = bytes.Replace(got, []byte(asked), []byte{2, 0}, 1); !bytes.Equal(got, want) {
 					return fmt.Errorf("request %d: got %x; want %x", i, got, want)
 				}
 				if _, err := conn.Write(answered[i]); err != nil {

@@ -30,6 +30,10 @@
 // record of headers, a map of strings, and body, bytes; the response is an enum
 // of OK, FAILED and UNKNOWN.
 //
+// The metadata of the handshake has one entry, flumekit.max-events, by which a
+// Client of ours asks a Server of ours how many events it commits at once.
+// Flume's neither send nor mind it.
+//
 // With deflate, each direction is one zlib stream, flushed after every frame.
 // With TLS as well, Flume 1.10 and 1.11 put TLS within the compressed stream,
 // and Flume up to 1.9 the compressed stream within TLS. A Server finds out
@@ -53,7 +57,9 @@ type Client interface {
 	// them in one request. After an error some requests may have been
 	// committed.
 	AppendBatch(ctx context.Context, b *event.Batch) error
-	// BatchSize is the most events in one request.
+	// BatchSize is the most events in one request: batch-size, or while
+	// connected to a Server of this package as many as that commits at once,
+	// but at most eight times batch-size.
 	BatchSize() int
 	// Close ends the connections. Calls after it, and those under way, fail.
 	Close() error

@@ -131,6 +131,37 @@ func TestBatchSize(t *testing.T) {
 	}
 }
 
+// TestLargerRequests has a server of ours tell how many events it commits at once.
+func TestLargerRequests(t *testing.T) {
+	for _, tt := range []struct{ told, want int }{{0, 2}, {1, 2}, {5, 5}, {1000, 16}} {
+		t.Run(fmt.Sprint(tt.told), func(t *testing.T) {
+			p := &peer{Server: rpc.Server{MaxEvents: func() int { return tt.told }}}
+			p.start(t)
+			opt := options(p.addr)
+			opt.BatchSize = 2
+			client := open(t, opt)
+			for i, want := range []int{2, tt.want} {
+				if got := client.BatchSize(); got != want {
+					t.Errorf("after %d requests: got batches of %d; want %d", i, got, want)
+				}
+				if err := client.AppendBatch(t.Context(), batchOf(slices.Repeat([]string{"x"}, want)...)); err != nil {
+					t.Fatal(err)
+				}
+				if got := len(p.requests[len(p.requests)-1]); len(p.requests) != i+1 || got != want {
+					t.Errorf("got %d requests, the last of %d events; want %d, of %d", len(p.requests), got, i+1, want)
+				}
+			}
+			p.stop()
+			if err := client.AppendBatch(t.Context(), batchOf("x")); err == nil {
+				t.Error("got no error; want one for a server that is gone")
+			}
+			if got := client.BatchSize(); got != 2 {
+				t.Errorf("got batches of %d without a connection; want 2", got)
+			}
+		})
+	}
+}
+
 func TestClientConnectsAgain(t *testing.T) {
 	p := new(peer).start(t)
 	client := open(t, options(p.addr))

@@ -29,6 +29,10 @@ type Server struct {
 	// error with FAILED. The requests of one connection come one at a time
 	// and in order. The batch is valid until Append returns.
 	Append func(b *event.Batch) error
+	// MaxEvents is the most events that Append commits as one, 0 if nobody
+	// knows; nil is the same. A Client of this package is told it, and may
+	// then send more than its BatchSize was.
+	MaxEvents func() int
 	// Compression says that clients compress.
 	Compression Compression
 	// TLS is what clients have to speak, nil if they do not.
@@ -241,11 +245,15 @@ func (c *client) answer(d *decoder) error {
 			// A request of its own protocol can be neither read nor answered, but
 			// with this any client of Avro's shows the reason.
 			c.foreign = err
-			c.reply = appendMatch(c.reply, matchClient)
+			c.reply = appendMatch(c.reply, matchClient, 0)
 			c.refuse("org.apache.avro.AvroRuntimeException: " + err.Error())
 			return nil
 		}
-		c.reply = appendMatch(c.reply, m)
+		bound := 0
+		if h.asks && c.server.MaxEvents != nil {
+			bound = c.server.MaxEvents()
+		}
+		c.reply = appendMatch(c.reply, m, bound)
 		if m == matchNone {
 			return nil
 		}

@@ -38,7 +38,7 @@ type Counts struct {
 // is tried again for as long as it takes. When ctx is done while writes fail,
 // or now is done at any time, the batches in hand are left to their writer.
 //
-// maxEvents bounds the events of one write, if it is not 0.
+// maxEvents bounds the events of one write, if it is not 0, unless k is a Batcher.
 func Run(ctx, now context.Context, k Sink, in *stream.Reader, maxEvents int) (Counts, error) {
 	r := &runner{sink: k, in: in, maxEvents: maxEvents}
 	err := r.run(ctx, now)
@@ -81,6 +81,9 @@ func (r *runner) run(ctx, now context.Context) error {
 
 // next waits for a batch and joins it with those that are there already.
 func (r *runner) next(ctx context.Context) (*event.Batch, error) {
+	if b, ok := r.sink.(Batcher); ok {
+		r.maxEvents = b.MaxEvents()
+	}
 	first := r.left
 	r.left = nil
 	if first == nil {

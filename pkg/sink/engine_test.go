@@ -112,6 +112,35 @@ func TestBatchesAreJoinedAndCut(t *testing.T) {
 	}
 }
 
+// growing is a sink whose bound doubles with each write.
+type growing struct {
+	scripted
+	asked []int
+}
+
+func (g *growing) MaxEvents() int {
+	g.asked = append(g.asked, 1<<len(g.asked))
+	return g.asked[len(g.asked)-1]
+}
+
+func TestASinkMayChangeItsBound(t *testing.T) {
+	w, r := piped(t)
+	w.Send(numbered(0, 1), true)
+	w.Send(numbered(1, 7), true)
+	go w.Close(context.Background())
+	k := new(growing)
+	if _, err := sink.Run(t.Context(), t.Context(), k, r, 100); err != nil {
+		t.Fatal(err)
+	}
+	var sizes []int
+	for _, write := range k.writes {
+		sizes = append(sizes, len(write))
+	}
+	if want := []int{1, 2, 2, 2, 1}; !slices.Equal(sizes, want) {
+		t.Errorf("got writes of %d events; want %d", sizes, want)
+	}
+}
+
 func TestAFailedWriteIsTriedAgainWhole(t *testing.T) {
 	w, r := piped(t)
 	receipt := w.Send(numbered(0, 3), true)

@@ -32,7 +32,8 @@ type Options interface {
 // Batcher is implemented by the options of sinks that bound their
 // transactions: MaxEvents is the most events in one Write (Flume's batchSize).
 // The engine joins smaller batches up to it and cuts larger ones. Sinks without
-// it are given the batches as they come.
+// it are given the batches as they come. A Sink may implement it too, if the
+// bound changes while it runs: it is asked before each Write.
 type Batcher interface {
 	MaxEvents() int
 }

@@ -10,6 +10,9 @@
 // request-timeout, is sent again; what was committed without an answer then
 // arrives twice.
 //
+// When events wait and the source is one of fsrc, which tells how many its
+// channels commit at once, up to eight batches go in one request.
+//
 // The connection is made when there are events, and kept. With
 // reset-connection-interval it is made anew every so often, which spreads the
 // sinks over the servers of a load balancer.
@@ -132,6 +135,9 @@ func (s *sender) connect() error {
 	s.client, s.made = client, time.Now()
 	return nil
 }
+
+// MaxEvents implements sink.Batcher.
+func (s *sender) MaxEvents() int { return s.client.BatchSize() }
 
 func (s *sender) Write(ctx context.Context, b *event.Batch) error {
 	if err := ctx.Err(); err != nil || b.Len() == 0 {

@@ -135,8 +135,17 @@ func (s *server) Addr() net.Addr { return s.listener.Addr() }
 // Run implements source.Source.
 func (s *server) Run(ctx context.Context, put source.Put) error {
 	s.rpc.Append = func(b *event.Batch) error { return commit(put, b) }
+	s.rpc.MaxEvents = func() int {
+		if most := put.MaxEvents(); most > 0 {
+			return most
+		}
+		return unbounded
+	}
 	return s.rpc.Serve(ctx, s.listener)
 }
+
+// unbounded is what clients are told where no channel has a bound.
+const unbounded = 10000
 
 // commit commits the events of a request, cut up as the channels need. When a
 // part is refused the client sends all of them again, and those before it
