@@ -109,7 +109,7 @@ func verify(ctx context.Context, options *lookOptions) (*verdict, error) {
 	}
 	if addr == "" {
 		if _, err := os.Stat(filepath.Join(dir, "format")); err == nil {
-			locked, err := channel.LockDir(dir)
+			locked, err := channel.LookDir(dir)
 			if err == nil {
 				defer locked.Close()
 				return verifyFiles(ctx, options, locked)

@@ -149,7 +149,8 @@ const patience = 10 * time.Second
 
 // Look is Enter for one who only looks into the channel in the directory path: it
 // must be there, nothing is said of it, and the directory of another process is not
-// taken over. While it is open others are served here.
+// taken over. While it is open others are served here. A directory that cannot be
+// written can be looked into, too.
 func Look(ctx context.Context, path string, options Located, open OpenStore) (*Access, error) {
 	if _, err := os.Stat(filepath.Join(path, "format")); err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -177,7 +178,7 @@ func (a *Access) look(ctx context.Context, path string, options Located, open Op
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
-		dir, err := LockDir(path)
+		dir, err := LookDir(path)
 		if err == nil {
 			var c Channel
 			if c, a.server, err = a.openIn(context.WithoutCancel(ctx), dir, options, open); err == nil {
@@ -237,6 +238,9 @@ func (a *Access) openIn(ctx context.Context, dir *Dir, options Located, open Ope
 	a.about = about{kind: options.Kind(), policy: options.Policy(), dir: dir.Path(), guessed: a.looks}
 	if !a.looks {
 		a.announce(c, dir.Path(), options)
+	}
+	if dir.readOnly() {
+		return c, nil, nil
 	}
 	server, err := listen(ctx, c, a.about, a.socket.Path(), a.name)
 	if err != nil {

@@ -27,7 +27,7 @@ type Check struct {
 // Check returns a Check against the directory's ledger.
 func (d *Dir) Check() (*Check, error) {
 	c := new(Check)
-	l, pos, err := openLedger(d.ledger())
+	pos, err := lookUp(d.ledger())
 	switch {
 	case errors.Is(err, fs.ErrNotExist): // nothing was ever put
 	case errors.As(err, new(*fs.PathError)):
@@ -36,7 +36,6 @@ func (d *Dir) Check() (*Check, error) {
 		c.problem("%v", err)
 	default:
 		c.pos = pos
-		return c, l.file.Close()
 	}
 	return c, nil
 }

@@ -23,8 +23,9 @@ const formatText = "flumekit channel 2\n"
 // Dir is a channel's directory, locked by this process: it is the owner for as
 // long as the Dir is open, and loses the directory with its life at the latest.
 type Dir struct {
-	path string
-	lock *os.File
+	path      string
+	lock      *os.File
+	unwritten error // why the directory can only be read; nil: it can be written
 }
 
 // MakeDir makes a channel's directory if it does not exist but its parent does.
@@ -49,14 +50,44 @@ func LockDir(path string) (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := flock(lock, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		defer lock.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s: %w: process %s", path, ErrInUse, owner(lock))
-		}
-		return nil, fmt.Errorf("locking %s: %w", lock.Name(), err)
+	if err := tryLock(path, lock, unix.LOCK_EX); err != nil {
+		return nil, err
 	}
 	return lockedDir(path, lock)
+}
+
+// LookDir is LockDir for one who only reads: a directory that cannot be written it
+// keeps from those who would write, and not from others who read.
+func LookDir(path string) (*Dir, error) {
+	dir, unwritten := LockDir(path)
+	if !errors.Is(unwritten, unix.EROFS) && !errors.Is(unwritten, fs.ErrPermission) {
+		return dir, unwritten
+	}
+	lock, err := os.Open(filepath.Join(path, "lock"))
+	if err != nil {
+		return nil, unwritten
+	}
+	if err := tryLock(path, lock, unix.LOCK_SH); err != nil {
+		return nil, err
+	}
+	dir = &Dir{path: path, lock: lock, unwritten: unwritten}
+	if err := dir.checkFormat(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return dir, nil
+}
+
+// tryLock locks the file lock of the directory at path, or closes it.
+func tryLock(path string, lock *os.File, how int) error {
+	err := flock(lock, how|unix.LOCK_NB)
+	if err == nil {
+		return nil
+	}
+	defer lock.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("%s: %w: process %s", path, ErrInUse, owner(lock))
+	}
+	return fmt.Errorf("locking %s: %w", lock.Name(), err)
 }
 
 // AwaitDir is LockDir that waits until no other process has the directory.
@@ -163,6 +194,9 @@ func writeFormat(path string) error {
 	}
 	return nil
 }
+
+// readOnly reports whether the directory can only be read.
+func (d *Dir) readOnly() bool { return d != nil && d.unwritten != nil }
 
 // Path returns the directory's path.
 func (d *Dir) Path() string { return d.path }

@@ -415,6 +415,9 @@ func less(b *event.Batch, skip *int) *event.Batch {
 
 // Purge implements Purger.
 func (c *Queue) Purge(ctx context.Context) (Totals, error) {
+	if c.conf.Dir.readOnly() {
+		return Totals{}, c.conf.Dir.unwritten
+	}
 	if err := c.weighReturned(ctx); err != nil {
 		return Totals{}, err
 	}

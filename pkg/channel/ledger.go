@@ -71,10 +71,28 @@ func openLedger(path string) (*ledger, *position, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	l, p, err := readLedger(file)
+	if err != nil {
+		file.Close()
+	}
+	return l, p, err
+}
+
+// lookUp returns the position in the ledger at path, which need not be writable.
+func lookUp(path string) (*position, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	_, p, err := readLedger(file)
+	return p, err
+}
+
+func readLedger(file *os.File) (*ledger, *position, error) {
 	slots := make([]byte, 2*slotSize)
 	if _, err := file.ReadAt(slots, 0); err != nil && !errors.Is(err, io.EOF) { // what is cut off reads as no record
-		file.Close()
-		return nil, nil, fmt.Errorf("reading %s: %w", path, err)
+		return nil, nil, fmt.Errorf("reading %s: %w", file.Name(), err)
 	}
 	l := &ledger{file: file}
 	var newest *position
@@ -85,8 +103,7 @@ func openLedger(path string) (*ledger, *position, error) {
 		}
 	}
 	if newest == nil {
-		file.Close()
-		err := fmt.Errorf("%w: %s holds no whole record", ErrDamaged, path)
+		err := fmt.Errorf("%w: %s holds no whole record", ErrDamaged, file.Name())
 		return nil, nil, fault.Hint(err, "move it away: all events in the store will then be delivered, also those that were before")
 	}
 	return l, newest, nil

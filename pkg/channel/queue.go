@@ -129,6 +129,9 @@ func openQueue(ctx context.Context, open OpenStore, conf Config, shared *monitor
 	if conf.Dir != nil {
 		c.conf.Store.Dir = conf.Dir.Store()
 	}
+	if conf.Dir.readOnly() {
+		c.conf.Store.Aside = ""
+	}
 	err := c.openStore(ctx)
 	if err == nil {
 		crashPoint("open: store opened")
@@ -269,7 +272,7 @@ func (c *Queue) Close() error {
 	crashPoint("close: at rest")
 
 	var err error
-	if c.err == nil && c.store != nil {
+	if c.err == nil && c.store != nil && !c.conf.Dir.readOnly() {
 		err = c.trim(context.Background(), c.store)
 	}
 	c.mu.Lock()

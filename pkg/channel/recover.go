@@ -74,6 +74,9 @@ func (c *Queue) recover(ctx context.Context) error {
 		c.returned = append(c.returned, &entry{first: first, seq: first})
 	}
 	c.trimmed = found.first - 1
+	if c.conf.Dir.readOnly() {
+		return nil
+	}
 	if c.ledger != nil {
 		return c.ledger.write(&c.pos)
 	}
@@ -89,7 +92,14 @@ func (c *Queue) place(ctx context.Context, found bounds) error {
 		return c.beginAt(ctx, found)
 	}
 	path := c.conf.Dir.ledger()
-	l, p, err := openLedger(path)
+	var l *ledger
+	var p *position
+	var err error
+	if c.conf.Dir.readOnly() {
+		p, err = lookUp(path)
+	} else {
+		l, p, err = openLedger(path)
+	}
 	switch {
 	case errors.Is(err, ErrDamaged) && c.conf.Store.Aside != "":
 		aside, asideErr := c.conf.Dir.setAside(path)
