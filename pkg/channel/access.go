@@ -201,7 +201,8 @@ func (a *Access) look(ctx context.Context, path string, options Located, open Op
 	}
 }
 
-// Listen is the function Listen for this process's own channel.
+// Listen begins to serve this process's own channel at the Unix socket path. A
+// logger comes with ctx, which ends nothing else.
 func (a *Access) Listen(ctx context.Context, path string) (*Server, error) {
 	return listen(ctx, a.channel, a.about, path, a.name)
 }

@@ -173,3 +173,17 @@ type Located interface {
 	// gives it up when it is closed; so does OpenIn after an error.
 	OpenIn(ctx context.Context, dir *Dir, open OpenStore) (Channel, error)
 }
+
+// OpenLocated is the method Open of Located: it locks the directory and opens the
+// channel in it.
+func OpenLocated(ctx context.Context, o Located, open OpenStore) (Channel, error) {
+	path, err := o.Directory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := LockDir(path)
+	if err != nil {
+		return nil, err
+	}
+	return o.OpenIn(ctx, dir, open)
+}

@@ -1,6 +1,14 @@
 package channel
 
-import "runtime"
+import (
+	"context"
+	"runtime"
+)
+
+// Listen serves c at the Unix socket path.
+func Listen(ctx context.Context, c Channel, path, name string) (*Server, error) {
+	return listen(ctx, c, about{}, path, name)
+}
 
 // Settle waits until the putters of a Spill have been told all that there is to tell.
 func (s *Spill) Settle() {

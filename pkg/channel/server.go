@@ -33,12 +33,9 @@ type Server struct {
 	takers  map[*stream.Conn]<-chan struct{} // under mu: closed when all that the taker had is given back
 }
 
-// Listen begins to serve c at the Unix socket path. Name is the channel's, for
-// the other ends' messages. A logger comes with ctx, which ends nothing else.
-func Listen(ctx context.Context, c Channel, path, name string) (*Server, error) {
-	return listen(ctx, c, about{}, path, name)
-}
-
+// listen begins to serve c, which about describes, at the Unix socket path. Name is
+// the channel's, for the other ends' messages. A logger comes with ctx, which ends
+// nothing else.
 func listen(ctx context.Context, c Channel, about about, path, name string) (*Server, error) {
 	listener, err := stream.Listen(path, name, c.Bounds())
 	if err != nil {

@@ -187,15 +187,7 @@ func (o *Options) Directory(ctx context.Context) (string, error) {
 
 // Open implements channel.Options.
 func (o *Options) Open(ctx context.Context, open channel.OpenStore) (channel.Channel, error) {
-	path, err := o.Directory(ctx)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := channel.LockDir(path)
-	if err != nil {
-		return nil, err
-	}
-	return o.OpenIn(ctx, dir, open)
+	return channel.OpenLocated(ctx, o, open)
 }
 
 // OpenIn implements channel.Located.
