@@ -108,7 +108,10 @@ func model(t *testing.T, config *flumeconf.File, chosen []string) string {
 func problems(found []flumeconf.Problem) string {
 	var b strings.Builder
 	for _, p := range found {
-		b.WriteString(strings.Join(p.Lines(), "\n") + "\n")
+		fmt.Fprintf(&b, "%s: %v\n", p.Severity, p.Err)
+		for _, detail := range fault.Lines(p.Err)[1:] {
+			b.WriteString(detail + "\n")
+		}
 	}
 	return b.String()
 }

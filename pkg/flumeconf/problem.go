@@ -36,14 +36,6 @@ type Problem struct {
 	Err error
 }
 
-// Lines returns p as the lines that a command prints: "error: …" or
-// "warning: …", then "at: …" and "hint: …".
-func (p Problem) Lines() []string {
-	lines := fault.Lines(p.Err)
-	lines[0] = string(p.Severity) + ": " + p.Err.Error()
-	return lines
-}
-
 // Errors joins those problems that are errors. It returns nil if none is.
 func Errors(problems []Problem) error {
 	var errs []error

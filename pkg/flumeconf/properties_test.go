@@ -226,8 +226,8 @@ func FuzzParse(f *testing.F) {
 		}
 		file := flumeconf.Merge(props)
 		for _, p := range file.Check() {
-			if len(p.Lines()) < 3 {
-				t.Errorf("%q lacks a place or a hint", p.Lines())
+			if lines := fault.Lines(p.Err); len(lines) < 3 {
+				t.Errorf("%q lacks a place or a hint", lines)
 			}
 		}
 		for _, name := range file.Agents() {
