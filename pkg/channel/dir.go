@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -43,8 +45,8 @@ func MakeDir(path string) error {
 }
 
 // LockDir makes the process the owner of the directory at path, which exists.
-// It is laid out if it is empty. If another process has it, the error wraps
-// ErrInUse.
+// It is laid out if it is empty, or Flume's. If another process has it, the error
+// wraps ErrInUse.
 func LockDir(path string) (*Dir, error) {
 	lock, err := openLock(path)
 	if err != nil {
@@ -117,6 +119,9 @@ func AwaitDir(ctx context.Context, path string) (*Dir, error) {
 }
 
 func openLock(path string) (*os.File, error) {
+	if err := checkEmpty(path); err != nil {
+		return nil, err
+	}
 	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -125,6 +130,38 @@ func openLock(path string) (*os.File, error) {
 		return nil, fmt.Errorf("opening the channel in %s: %w", path, err)
 	}
 	return lock, nil
+}
+
+var (
+	// ours is what a channel's directory has before it has its format, or when
+	// that was lost. A disk's top directory has lost+found.
+	ours = []string{"lock", "sock", "ledger", "ledger.new", "retain", "damaged", "store", "format.new", "lost+found"}
+	// flumes is what tells a directory of Flume's file channel.
+	flumes = regexp.MustCompile(`^(in_use\.lock|checkpoint|checkpoint\..*|backupComplete|inflightputs|inflighttakes|queueset|log-[0-9].*|imported-by-fchan)$`)
+)
+
+// checkEmpty refuses a directory that is neither a channel's nor empty: whoever
+// named it meant another. That it cannot be read is said by those who need it.
+func checkEmpty(path string) error {
+	entries, _ := os.ReadDir(path)
+	var foreign []string
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == "format" || flumes.MatchString(name):
+			return nil
+		case !slices.Contains(ours, name):
+			foreign = append(foreign, name)
+		}
+	}
+	if foreign == nil {
+		return nil
+	}
+	others := ""
+	if n := len(foreign) - 1; n > 0 {
+		others = fmt.Sprintf(" and %d more", n)
+	}
+	return fault.Hint(fmt.Errorf("%s is not a channel's directory: it has %q%s in it", path, foreign[0], others),
+		"name a directory that is empty, or a new one, which is made: %s", filepath.Join(path, "c1"))
 }
 
 func flock(f *os.File, how int) error {

@@ -74,6 +74,41 @@ func TestLockDirKnowsItsFormat(t *testing.T) {
 	}
 }
 
+func TestLockDirLeavesOthersAlone(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		files []string
+		want  string
+	}{
+		{"it is empty", nil, ""},
+		{"the layout was begun", []string{"lock", "format.new"}, ""},
+		{"it is Flume's", []string{"log-1", "log-1.meta", "in_use.lock", "notes"}, ""},
+		{"Flume's checkpoint is in it", []string{"checkpoint"}, ""},
+		{"it is the top of a disk", []string{"lost+found"}, ""},
+		{"it has a file", []string{"letter"}, `is not a channel's directory: it has "letter" in it`},
+		{"it has files", []string{"letter", "log-book", "zoo"}, `is not a channel's directory: it has "letter" and 2 more in it`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := t.TempDir()
+			for _, name := range tt.files {
+				if err := os.WriteFile(filepath.Join(path, name), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			dir, err := channel.LockDir(path)
+			if err == nil {
+				dir.Close()
+			}
+			if (err == nil) != (tt.want == "") || err != nil && !strings.HasSuffix(err.Error(), tt.want) {
+				t.Errorf("got %v; want %q", err, tt.want)
+			}
+			if entries, _ := os.ReadDir(path); err != nil && len(entries) != len(tt.files) {
+				t.Errorf("it has %v now; want nothing new", entries)
+			}
+		})
+	}
+}
+
 func TestDirSocketOfALongPath(t *testing.T) {
 	path := filepath.Join(t.TempDir(), strings.Repeat("d", 200))
 	if err := channel.MakeDir(path); err != nil {
