@@ -14,7 +14,9 @@
 // fchan import reads all of them.
 //
 // --output writes the file under another name first and renames it when it is whole
-// and on the disk. The last line on standard error says how many events there are.
+// and on the disk. The last line on standard error says how many events there are,
+// and with --json and --output so does one object on standard output:
+// {"exported":3}.
 
 package main
 
@@ -31,6 +33,7 @@ import (
 	"github.com/flumekit/flumekit/pkg/channel"
 	"github.com/flumekit/flumekit/pkg/cli"
 	"github.com/flumekit/flumekit/pkg/component"
+	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/stream"
 )
 
@@ -44,9 +47,16 @@ type exportOptions struct {
 
 func runExport(ctx, stop context.Context, args []string) error {
 	var exporting exportOptions
-	cmd, err := cli.Parse(program, lookCatalog("export", "Write what a channel holds to a file.", exportSource), args, cli.Group{Title: "Where events go", Options: &exporting, Command: true})
+	var how answerOptions
+	cmd, err := cli.Parse(program, lookCatalog("export", "Write what a channel holds to a file.", exportSource), args,
+		cli.Group{Title: "Where events go", Options: &exporting, Command: true},
+		cli.Group{Title: "The answer", Options: &how, Command: true})
 	if err != nil {
 		return err
+	}
+	if how.JSON && exporting.Output == "" {
+		err := errors.New("--json answers on standard output, where the events go")
+		return fault.WithStatus(fault.Hint(err, "write them to a file: --output FILE"), fault.Usage)
 	}
 	ctx, stop = cmd.Contexts(ctx, stop)
 	access, err := cmd.Options.look(stop)
@@ -58,7 +68,15 @@ func runExport(ctx, stop context.Context, args []string) error {
 		return fmt.Errorf("exporting: %w", err)
 	}
 	component.Notice(zerolog.Ctx(ctx)).Int64("exported", n).Msg("Events")
+	if how.JSON {
+		return writeJSON(os.Stdout, exported{n})
+	}
 	return nil
+}
+
+// exported is what was exported.
+type exported struct {
+	Events int64 `json:"exported"`
 }
 
 // export writes to a file that has its name only when it is whole, or to standard

@@ -15,7 +15,6 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/channel/file"
 	"github.com/flumekit/flumekit/pkg/channel/flumelog"
-	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/flumeconf"
@@ -28,8 +27,8 @@ const (
 )
 
 // importFlume puts what Flume's channel holds into ours, and moves Flume's files
-// aside.
-func importFlume(ctx, stop context.Context, options *file.Options, from flumelog.Options, keep bool) error {
+// aside. What was put is told.
+func importFlume(ctx, stop context.Context, options *file.Options, from flumelog.Options, keep bool, tell func(imported) error) error {
 	flume, err := flumelog.Open(stop, from)
 	if err != nil {
 		return fmt.Errorf("reading Flume's file channel: %w", err)
@@ -50,8 +49,7 @@ func importFlume(ctx, stop context.Context, options *file.Options, from flumelog
 		damaged++
 		log.Error().Str("file", d.File).Int64("offset", d.Offset).Err(d.Err).Msg("a record of Flume's is damaged")
 	}))
-	component.Notice(log).Int64("committed", n).Int("damaged", damaged).Msg("Events")
-	if err = errors.Join(err, access.Close()); err != nil {
+	if err = errors.Join(err, access.Close(), tell(imported{n, damaged})); err != nil {
 		err = fmt.Errorf("importing Flume's channel: %w", err)
 		return fault.Hint(err, "run it again: Flume's files are as they were; what was put before is put a second time")
 	}

@@ -31,7 +31,8 @@
 // Records that are damaged are told of, each with its place; all others are put,
 // and the exit status is then 3.
 //
-// The last line on standard error says how many events were committed.
+// The last line on standard error says how many events were committed, with --json
+// also one object on standard output: {"committed":3,"damaged":0}.
 
 package main
 
@@ -98,7 +99,10 @@ func (o *importOptions) flume() (opt flumelog.Options, ok bool, err error) {
 
 func runImport(ctx, stop context.Context, args []string) error {
 	var importing importOptions
-	cmd, err := cli.Parse(program, importCatalog, args, cli.Group{Title: "What is imported", Options: &importing, Command: true})
+	var how answerOptions
+	cmd, err := cli.Parse(program, importCatalog, args,
+		cli.Group{Title: "What is imported", Options: &importing, Command: true},
+		cli.Group{Title: "The answer", Options: &how, Command: true})
 	if err != nil {
 		return err
 	}
@@ -107,8 +111,15 @@ func runImport(ctx, stop context.Context, args []string) error {
 		return err
 	}
 	ctx, stop = cmd.Contexts(ctx, stop)
+	tell := func(i imported) error {
+		component.Notice(zerolog.Ctx(ctx)).Int64("committed", i.Committed).Int("damaged", i.Damaged).Msg("Events")
+		if how.JSON {
+			return writeJSON(os.Stdout, i)
+		}
+		return nil
+	}
 	if isFlume {
-		return importFlume(ctx, stop, cmd.Options, flume, importing.Keep)
+		return importFlume(ctx, stop, cmd.Options, flume, importing.Keep, tell)
 	}
 	files, err := openAll(importing.Files)
 	if err != nil {
@@ -131,8 +142,13 @@ func runImport(ctx, stop context.Context, args []string) error {
 			break
 		}
 	}
-	component.Notice(zerolog.Ctx(ctx)).Int64("committed", all).Msg("Events")
-	return errors.Join(err, access.Close())
+	return errors.Join(err, access.Close(), tell(imported{Committed: all}))
+}
+
+// imported is what was imported: events, and records of Flume's that could not be.
+type imported struct {
+	Committed int64 `json:"committed"`
+	Damaged   int   `json:"damaged"`
 }
 
 // openAll opens all files before anything is put: a name that is wrong is told of
