@@ -22,12 +22,17 @@ type memory struct {
 	peaks map[int]int64
 }
 
+// lookEvery is how often the processes are looked at. The kernel keeps their peaks,
+// so only the last moment of one that ends can be missed; but a look costs the
+// machine, with all of a JVM's threads, some milliseconds.
+const lookEvery = 200 * time.Millisecond
+
 // watchMemory starts to watch; stop must be called.
 func watchMemory() *memory {
 	m := &memory{quit: make(chan struct{}), done: make(chan struct{}), peaks: make(map[int]int64)}
 	go func() {
 		defer close(m.done)
-		for tick := time.NewTicker(20 * time.Millisecond); ; {
+		for tick := time.NewTicker(lookEvery); ; {
 			select {
 			case <-m.quit:
 				tick.Stop()
