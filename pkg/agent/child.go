@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,6 +33,7 @@ const (
 type child struct {
 	Process
 	path   string // of the executable
+	cpus   int    // that it may use at the same time; 0 if it is to decide
 	stdout *lineWriter
 	stderr *lineWriter
 	relay  *relay
@@ -234,6 +236,9 @@ func (c *child) start() (*exec.Cmd, error) {
 	}
 	cmd := exec.Command(c.path)
 	cmd.Args = append([]string{c.Program}, c.args("/dev/fd/3")...)
+	if c.cpus > 0 {
+		cmd.Args = append(cmd.Args, "--cpus", strconv.Itoa(c.cpus))
+	}
 	cmd.Stdout = c.stdout
 	cmd.Stderr = c.stderr
 	cmd.WaitDelay = orphaned

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -342,4 +343,18 @@ func (b *syncBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.Builder.String()
+}
+
+func TestProcessesShareTheCPUs(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(16))
+	t.Setenv("GOMAXPROCS", "")
+	for _, tt := range []struct{ processes, want int }{{1, 16}, {3, 10}, {6, 5}, {100, 1}} {
+		if got := share(tt.processes); got != tt.want {
+			t.Errorf("each of %d processes has %d CPUs; want %d", tt.processes, got, tt.want)
+		}
+	}
+	t.Setenv("GOMAXPROCS", "4")
+	if got := share(3); got != 0 {
+		t.Errorf("each process has %d CPUs where the user has said 4; want no bound", got)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -235,7 +236,7 @@ func (c *Command[O]) Decode(prefix string, options any) error {
 
 // Contexts returns the contexts that a run was given with the component's name
 // (component.Name) and its logger (zerolog.Ctx) in them, after logging warnings
-// and notices. With --lifeline, the process is killed as soon as standard input
+// and notices. It has --cpus take effect. With --lifeline, the process is killed as soon as standard input
 // ends. It is called once.
 func (c *Command[O]) Contexts(ctx, stop context.Context) (context.Context, context.Context) {
 	logger := c.Logger(os.Stderr, c.Name).With().Str("logger", c.Spec.Logger()).Logger()
@@ -245,6 +246,9 @@ func (c *Command[O]) Contexts(ctx, stop context.Context) (context.Context, conte
 	}
 	for _, err := range c.Notices {
 		withDetails(logger.Info(), err).Msg(err.Error())
+	}
+	if c.CPUs > 0 {
+		runtime.GOMAXPROCS(c.CPUs)
 	}
 	if c.Lifeline {
 		go func() {
