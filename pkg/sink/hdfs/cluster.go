@@ -320,7 +320,9 @@ func (f *blockFile) close(ctx context.Context) error {
 // finish completes the file, when the name node has heard of the last copies.
 //
 // A second try after the data nodes could not take the last block would have
-// the name node wait for ever for a block of that length.
+// the name node wait for ever for a block of that length. It may do so as well
+// when it has taken over from one that died with the word of the copies. Then
+// the file can only be given up: that has the data nodes speak again.
 func (f *blockFile) finish(ctx context.Context) error {
 	for {
 		err := f.w.Close()
@@ -340,7 +342,8 @@ func (f *blockFile) finish(ctx context.Context) error {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
-			return err
+			f.lost = fmt.Errorf("%w: %w", errSpoiled, err)
+			return f.lost
 		}
 	}
 }
