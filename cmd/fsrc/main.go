@@ -80,6 +80,9 @@ func run(ctx, stop context.Context, args []string) error {
 		return err
 	}
 	if flow.Channels, err = out.open(stop, cmd.Name, addrs, log); err != nil {
+		if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+			return nil // asked to stop before anything was taken in
+		}
 		return err
 	}
 	counts, err := source.Run(stop, ctx, src, flow)
