@@ -11,37 +11,19 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/flumekit/flumekit/cmd/commandtest"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 )
-
-// said is what a command writes to standard error.
-type said struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *said) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
 
 // command returns a command of ours that has not been started.
 func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(filepath.Join(commandtest.Dir(t), name), args...)
-	c.Stderr = new(said)
+	c.Stderr = new(channeltest.Log)
 	t.Cleanup(func() {
 		if c.Process != nil {
 			c.Process.Kill()
@@ -156,7 +138,7 @@ func TestKilledInAPipeline(t *testing.T) {
 		var timer *time.Timer
 		if kills < 10 {
 			commandtest.Until(t, "the channel is open", func() bool {
-				return strings.Contains(fchan.Stderr.(*said).String(), "channel file")
+				return strings.Contains(fchan.Stderr.(*channeltest.Log).String(), "channel file")
 			})
 			timer = time.AfterFunc(time.Duration(20+rand.IntN(100))*time.Millisecond, func() { fchan.Process.Kill() })
 		}
@@ -169,7 +151,7 @@ func TestKilledInAPipeline(t *testing.T) {
 		if err != nil {
 			kills++
 		}
-		last := fsrc.Stderr.(*said).String()
+		last := fsrc.Stderr.(*channeltest.Log).String()
 		switch match := committedLines.FindStringSubmatch(last); {
 		case match != nil:
 			n, _ := strconv.Atoi(match[1])

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,7 +34,7 @@ func output(t *testing.T, name string, args ...string) (stdout, stderr string, s
 	var out strings.Builder
 	c.Stdout = &out
 	c.Run()
-	return out.String(), c.Stderr.(*said).String(), c.ProcessState.ExitCode()
+	return out.String(), c.Stderr.(*channeltest.Log).String(), c.ProcessState.ExitCode()
 }
 
 // wantEvents checks that a channel holds the events that Flume would deliver: their

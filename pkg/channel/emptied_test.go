@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/flumekit/flumekit/pkg/channel"
+	"github.com/flumekit/flumekit/pkg/channel/channeltest"
 	"github.com/flumekit/flumekit/pkg/channel/embedded"
-	"github.com/flumekit/flumekit/pkg/event"
 )
 
 // TestStoreThatIsGone has everything lost that was in the store, some of it taken
@@ -35,18 +35,9 @@ func TestStoreThatIsGone(t *testing.T) {
 				t.Cleanup(func() { c.Close() })
 				return c
 			}
-			two := func(c *channel.Queue) {
-				t.Helper()
-				b := new(event.Batch)
-				b.Append(event.Event{Body: []byte("a")})
-				b.Append(event.Event{Body: []byte("b")})
-				if err := put(c.Putter(), b, false); err != nil {
-					t.Fatal(err)
-				}
-			}
 			c := reopen()
 			for range 5 {
-				two(c)
+				channeltest.Put(t, c.Putter(), "a", "b")
 			}
 			taker := c.Taker()
 			for i := range test.taken + test.inHand {
@@ -74,20 +65,10 @@ func TestStoreThatIsGone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			losses, err := lockedLosses(t, dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var lost uint64
-			for _, l := range losses {
-				lost += l.Events
-			}
-			if lost != test.lost {
-				t.Errorf("told of %d lost events; want %d: %v", lost, test.lost, losses)
-			}
+			wantLost(t, dir, test.lost)
 			c = reopen()
 			for range 5 { // there is room for as much as ever
-				two(c)
+				channeltest.Put(t, c.Putter(), "a", "b")
 			}
 			if got := c.Len(); got != 10 {
 				t.Errorf("%d events are held; want 10", got)

@@ -280,23 +280,26 @@ func TestDamage(t *testing.T) {
 			}
 			c.Close()
 
-			losses, err := lockedLosses(t, dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var lost uint64
-			for _, l := range losses {
-				lost += l.Events
-			}
-			if lost != test.lost {
-				t.Errorf("told of %d lost events; want %d: %v", lost, test.lost, losses)
-			}
+			wantLost(t, dir, test.lost)
 		})
 	}
 }
 
-func lockedLosses(t *testing.T, path string) ([]channel.Loss, error) {
+// wantLost checks how many events the channel in the directory path tells to have
+// lost.
+func wantLost(t *testing.T, path string, want uint64) {
+	t.Helper()
 	dir := lock(t, path)
 	defer dir.Close()
-	return dir.Losses()
+	losses, err := dir.Losses()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lost uint64
+	for _, l := range losses {
+		lost += l.Events
+	}
+	if lost != want {
+		t.Errorf("told of %d lost events; want %d: %v", lost, want, losses)
+	}
 }

@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -42,24 +40,6 @@ func cluster(t *testing.T, partitions int32, opts ...kfake.Opt) *kfake.Cluster {
 	return c
 }
 
-// said is a log.
-type said struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *said) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
-
 // options returns those of a channel on c with properties, KEY=VALUE each.
 func options(t *testing.T, c *kfake.Cluster, properties ...string) *kafka.Options {
 	t.Helper()
@@ -87,9 +67,9 @@ func open(t *testing.T, o *kafka.Options) channel.Channel {
 	return c
 }
 
-func openLogged(t *testing.T, o *kafka.Options) (channel.Channel, *said) {
+func openLogged(t *testing.T, o *kafka.Options) (channel.Channel, *channeltest.Log) {
 	t.Helper()
-	log := new(said)
+	log := new(channeltest.Log)
 	logger := zerolog.New(log)
 	c, err := o.Open(logger.WithContext(t.Context()), nil)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -178,26 +177,8 @@ func TestByteCapacity(t *testing.T) {
 	}
 }
 
-// said is a log that is read while it may still be written.
-type said struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (s *said) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
-}
-
 func TestBothCapacitiesZero(t *testing.T) {
-	var log said
+	var log channeltest.Log
 	o := options(t.TempDir(), 0, 0, 10, 0)
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
