@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,19 +85,11 @@ func avroAgents(batch int) flow {
 }
 
 func (t *trial) avroTiers(batch int, start starter) error {
-	out := filepath.Join(t.dir, "out")
-	if err := os.Mkdir(out, 0o755); err != nil {
-		return err
-	}
 	addr, err := freeAddress()
 	if err != nil {
 		return err
 	}
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return err
-	}
-	if err := t.configure(avroTiers, "PORT", port, "BATCH", fmt.Sprint(batch)); err != nil {
+	if err := t.configure(avroTiers, "PORT", port(addr), "BATCH", fmt.Sprint(batch)); err != nil {
 		return err
 	}
 	if err := start(t, "a2"); err != nil {
@@ -110,13 +101,13 @@ func (t *trial) avroTiers(batch int, start starter) error {
 	if err := start(t, "a1"); err != nil {
 		return err
 	}
-	if err := t.feedUntil(filepath.Join(out, "*")); err != nil {
+	if err := t.feedUntil(filepath.Join(t.out, "*")); err != nil {
 		return err
 	}
 	if err := t.wait(); err != nil {
 		return err
 	}
-	return checkLines(out, t.n)
+	return checkLines(t.out, t.n)
 }
 
 // configure writes agent.conf, with words replaced, and makes the named pipe.

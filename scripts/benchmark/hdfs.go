@@ -47,7 +47,7 @@ func fileHDFS(fileType string, real bool) flow {
 }
 
 func (t *trial) fileToHDFS(fileType string, batch int, real bool, start starter) error {
-	out := filepath.Join(t.dir, "out")
+	out := t.out
 	url, written, open := "file://"+out, filepath.Join(out, "*"), openOnly
 	if real {
 		c, err := t.cluster()

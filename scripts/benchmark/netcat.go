@@ -35,9 +35,6 @@ func netcatMemory() flow {
 // toFiles measures a pipeline that begins with a source that listens, from the
 // first byte that send sends until all is answered and in the file.
 func (t *trial) toFiles(source string, send func(addr string) error, rest ...string) error {
-	if err := os.Mkdir(filepath.Join(t.dir, "out"), 0o755); err != nil {
-		return err
-	}
 	addr, err := t.listening(source, rest...)
 	if err != nil {
 		return err
@@ -51,7 +48,7 @@ func (t *trial) toFiles(source string, send func(addr string) error, rest ...str
 	if err := t.wait(); err != nil {
 		return err
 	}
-	return checkLines(filepath.Join(t.dir, "out"), t.n)
+	return checkLines(t.out, t.n)
 }
 
 // netcat starts a pipeline that begins with a netcat source and returns where
@@ -74,14 +71,13 @@ func (t *trial) listening(source string, rest ...string) (string, error) {
 }
 
 func (t *trial) sendIntoFiles(addr string, send func(addr string) error) error {
-	out := filepath.Join(t.dir, "out")
 	begin := time.Now()
 	if err := send(addr); err != nil {
 		return err
 	}
 	want := int64(t.n) * (bodySize + 1)
-	if err := t.await("the events to be in the file", func() bool { return size(out) >= want }); err != nil {
-		return fmt.Errorf("%w: %d bytes of %d are there", err, size(out), want)
+	if err := t.await("the events to be in the file", func() bool { return size(t.out) >= want }); err != nil {
+		return fmt.Errorf("%w: %d bytes of %d are there", err, size(t.out), want)
 	}
 	t.found.Events, t.found.Elapsed = t.n, time.Since(begin)
 	return nil
@@ -116,10 +112,6 @@ a1.sinks.k1.channel = c1
 `
 
 func agentToFiles(t *trial) error {
-	out := filepath.Join(t.dir, "out")
-	if err := os.Mkdir(out, 0o755); err != nil {
-		return err
-	}
 	addr, err := freeAddress()
 	if err != nil {
 		return err
@@ -139,17 +131,13 @@ func agentToFiles(t *trial) error {
 	if err := t.wait(); err != nil {
 		return err
 	}
-	return checkLines(out, t.n)
+	return checkLines(t.out, t.n)
 }
 
 // agent starts agent a1 of a configuration with the port of addr.
 func (t *trial) agent(configuration, addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return err
-	}
 	file := filepath.Join(t.dir, "agent.conf")
-	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, port), 0o644); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, port(addr)), 0o644); err != nil {
 		return err
 	}
 	return t.pipe(nil, "fctl agent --name a1 --conf-file agent.conf")
@@ -163,6 +151,8 @@ func freeAddress() (string, error) {
 	}
 	return l.Addr().String(), l.Close()
 }
+
+func port(addr string) string { return addr[strings.LastIndexByte(addr, ':')+1:] }
 
 func accepts(addr string) bool {
 	conn, err := net.Dial("tcp", addr)

@@ -114,19 +114,11 @@ func (t *trial) rsyslog(command string) error {
 	if err := t.writeMessages(); err != nil {
 		return err
 	}
-	out := filepath.Join(t.dir, "out")
-	if err := os.Mkdir(out, 0o755); err != nil {
-		return err
-	}
 	addr, err := freeAddress()
 	if err != nil {
 		return err
 	}
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return err
-	}
-	configuration := fmt.Appendf(nil, rsyslogConfiguration, port, filepath.Join(out, "all"))
+	configuration := fmt.Appendf(nil, rsyslogConfiguration, port(addr), filepath.Join(t.out, "all"))
 	if err := os.WriteFile(filepath.Join(t.dir, "rsyslog.conf"), configuration, 0o644); err != nil {
 		return err
 	}
@@ -145,5 +137,5 @@ func (t *trial) rsyslog(command string) error {
 	if err := t.wait(); err != nil {
 		return err
 	}
-	return checkLines(out, t.n)
+	return checkLines(t.out, t.n)
 }

@@ -24,7 +24,8 @@ type trial struct {
 	*lab
 	ctx      context.Context
 	flow     string
-	dir      string // empty at first
+	dir      string // has nothing in it at first but out
+	out      string // where the flow writes its files
 	n        int    // events to move
 	duration time.Duration
 	tracing  bool
@@ -76,7 +77,8 @@ func (l *lab) try(ctx context.Context, f flow, tracing bool, measure func(*trial
 	l.trials++
 	t := &trial{lab: l, ctx: ctx, flow: f.name, n: f.events, duration: f.duration, tracing: tracing}
 	t.dir = filepath.Join(l.dir, strconv.Itoa(l.trials))
-	if err := os.Mkdir(t.dir, 0o755); err != nil {
+	t.out = filepath.Join(t.dir, "out")
+	if err := os.MkdirAll(t.out, 0o755); err != nil {
 		return nil, err
 	}
 	t.memory = watchMemory()
