@@ -3,16 +3,24 @@
 #
 # Hadoop reads every type of file with every codec; and nothing that was
 # acknowledged is lost, and no file left in use, when the data node or the sink
-# is killed in the middle. A Flume with the same configuration writes the same.
+# is killed in the middle. A Flume with the same configuration writes the same,
+# and appends the same to what is there.
 . scripts/peers/lib.sh
 . scripts/peers/lib/hdfs.sh
 
 start_hdfs
 
+codecs=(none gzip bzip2 snappy lz4 default deflate)
+if load_native; then
+	codecs+=(zstd)
+else
+	echo "skipping zstd: there is no native library of Hadoop's for $(uname -sm)"
+fi
+
 # Every type of file, read by Hadoop.
 seq 3000 | sed 's/.*/line & äöü/' >"$work/lines"
 types() {
-	for codec in none gzip bzip2 snappy lz4 default deflate; do
+	for codec in "${codecs[@]}"; do
 		for format in Writable Text; do
 			echo "SequenceFile $codec $format block"
 			echo "SequenceFile $codec $format record"
@@ -39,20 +47,13 @@ done < <(types)
 shell -text "${dirs[@]}" | sed 's/^[0-9]*\t//' | awk '{ n = (NR - 1) % 3000 + 1 } n <= 3 || n >= 2999' >"$work/got"
 same "Hadoop reads ${#dirs[@]} types of files" "$work/want" "$work/got"
 
-# The same configuration, by Flume and by ours, and the same input: the files'
-# names, less the time, and what is in them.
-fetch flume
-configurations() {
-	echo 'sequence hdfs.fileType=SequenceFile hdfs.writeFormat=Text'
-	echo 'lines hdfs.fileType=DataStream serializer=header_and_text hdfs.fileSuffix=.log hdfs.path=%{colour}/%Y'
-	echo 'gzip hdfs.fileType=CompressedStream hdfs.codeC=gzip hdfs.filePrefix=p-%{colour}'
-	echo 'avro hdfs.fileType=DataStream serializer=avro_event hdfs.fileSuffix=.avro serializer.compressionCodec=deflate'
-}
-while read -r title properties; do
-	for who in theirs ours; do
-		netcat=$(free_port)
-		{
-			cat <<END
+# agent WHO TITLE PROPERTY=VALUE…: start a Flume, or ours, that writes what $netcat
+# takes to /TITLE-WHO with those properties; say has it take lines.
+agent() {
+	local who=$1 title=$2 property key value
+	netcat=$(free_port)
+	{
+		cat <<END
 a1.sources = r1
 a1.channels = c1
 a1.sinks = k1
@@ -76,37 +77,92 @@ a1.sinks.k1.hdfs.rollInterval = 0
 a1.sinks.k1.hdfs.rollSize = 0
 a1.sinks.k1.hdfs.rollCount = 70
 END
-			for property in hdfs.path= $properties; do
-				key=${property%%=*} value=${property#*=}
-				[ "$key" = hdfs.path ] && value=$hdfs/compare/$title-$who/$value
-				echo "a1.sinks.k1.$key = ${value%/}"
-			done
-		} | awk -F ' = ' '{ if (!($1 in at)) { at[$1] = ++n }; line[at[$1]] = $0 } END { for (i = 1; i <= n; i++) print line[i] }' >"$work/$title-$who.conf"
-		if [ "$who" = ours ]; then
-			start "$title-$who" "$bin/fctl" agent -n a1 -f "$work/$title-$who.conf"
-		else
-			flume_with_hadoop "$title-$who" "$work/$title-$who.conf"
-		fi
-		until_true 180 "$title-$who listens" listens "$netcat"
-		exec 3<>"/dev/tcp/127.0.0.1/$netcat"
-		seq 500 | sed 's/^/line /' >&3
-		for ((i = 0; i < 500; i++)); do read -r -t 30 answer <&3; [ "$answer" = OK ] || fail "$title-$who answers $answer"; done
-		exec 3>&-
-		begun() { shell -ls -R "/compare/$title-$who" | grep -c '^-' | grep -qx 8; }
-		until_true 180 "$title-$who has begun its last file" begun
+		for property in hdfs.path= "${@:3}"; do
+			key=${property%%=*} value=${property#*=}
+			[ "$key" = hdfs.path ] && value=$hdfs/$title-$who/$value
+			echo "a1.sinks.k1.$key = ${value%/}"
+		done
+	} | awk -F ' = ' '{ if (!($1 in at)) { at[$1] = ++n }; line[at[$1]] = $0 } END { for (i = 1; i <= n; i++) print line[i] }' >"$work/$title-$who.conf"
+	if [ "$who" = ours ]; then
+		start "$title-$who" "$bin/fctl" agent -n a1 -f "$work/$title-$who.conf"
+	else
+		flume_with_hadoop "$title-$who" "$work/$title-$who.conf"
+	fi
+	until_true 180 "$title-$who listens" listens "$netcat"
+}
+say() {
+	local answer n=0
+	exec 3<>"/dev/tcp/127.0.0.1/$netcat"
+	tee "$work/said" >&3
+	while [ "$((n += 1))" -le "$(wc -l <"$work/said")" ]; do
+		read -r -t 30 answer <&3
+		[ "$answer" = OK ] || fail "the agent answers $answer"
+	done
+	exec 3>&-
+}
+# has DIRECTORY N: whether there are so many files below.
+has() { [ "$(shell -ls -R "$1" | grep -c '^-')" = "$2" ]; }
+
+# The same configuration, by Flume and by ours, and the same input: the files'
+# names, less the time, and what is in them.
+fetch flume
+configurations() {
+	echo 'sequence hdfs.fileType=SequenceFile hdfs.writeFormat=Text'
+	echo 'lines hdfs.fileType=DataStream serializer=header_and_text hdfs.fileSuffix=.log hdfs.path=%{colour}/%Y'
+	echo 'gzip hdfs.fileType=CompressedStream hdfs.codeC=gzip hdfs.filePrefix=p-%{colour}'
+	echo 'avro hdfs.fileType=DataStream serializer=avro_event hdfs.fileSuffix=.avro serializer.compressionCodec=deflate'
+	[ -z "$native" ] || echo 'zstd hdfs.fileType=CompressedStream hdfs.codeC=ZStandardCodec'
+	[ -z "$native" ] || echo 'zstd-sequence hdfs.codeC=zstandard hdfs.writeFormat=Text'
+}
+while read -r title properties; do
+	for who in theirs ours; do
+		# shellcheck disable=SC2086 # they are several
+		agent "$who" "$title" $properties
+		seq 500 | sed 's/^/line /' | say
+		until_true 180 "$title-$who has begun its last file" has "/$title-$who" 8
 		stop "$title-$who"
-		shell -ls -R "/compare/$title-$who" | awk '/^-/ { print $NF }' | sort >"$work/paths"
+		shell -ls -R "/$title-$who" | awk '/^-/ { print $NF }' | sort >"$work/paths"
 		first=$(sed -n '1s/.*\.\([0-9]\{13\}\).*/\1/p' "$work/paths")
 		{
 			while read -r path; do
 				number=$(sed 's/.*\.\([0-9]\{13\}\).*/\1/' <<<"$path")
 				sed "s/$number/$((number - first + 1))/; s,$title-$who,$title," <<<"$path"
 			done <"$work/paths"
+			# shellcheck disable=SC2046 # they are several
 			shell -text $(cat "$work/paths") </dev/null
 		} >"$work/$who"
 	done
 	same "Flume and ours write the same: $title" "$work/theirs" "$work/ours"
 done < <(configurations)
+
+# A file that is there already is appended to, where hdfs.append.support says so:
+# the third after the one that is in use.
+sed -i 's,<configuration>,&<property><name>hdfs.append.support</name><value>true</value></property>,' "$work/conf/core-site.xml"
+for suffix in '' .gz; do
+	properties=(hdfs.rollCount=1 hdfs.fileType=DataStream)
+	[ -z "$suffix" ] || properties=(hdfs.rollCount=1 hdfs.fileType=CompressedStream hdfs.codeC=gzip)
+	for who in theirs ours; do
+		title=append$suffix
+		agent "$who" "$title" "${properties[@]}"
+		echo 'line 1' | say
+		until_true 180 "$title-$who has begun a file" has "/$title-$who" 1
+		first=$(shell -ls "/$title-$who" | sed -n 's/.*FlumeData\.\([0-9]*\).*/\1/p')
+		old=FlumeData.$((first + 3))$suffix.tmp
+		seq 300 | sed 's/^/old /' >"$work/old"
+		[ -z "$suffix" ] || { gzip -c "$work/old" >"$work/old.gz" && mv "$work/old.gz" "$work/old"; }
+		shell -put "$work/old" "/$title-$who/$old" || fail "$old cannot be put"
+		seq 2 6 | sed 's/^/line /' | say
+		until_true 180 "$title-$who has begun its last file" has "/$title-$who" 6
+		stop "$title-$who"
+		for ((n = 0; n < 6; n++)); do
+			echo "FlumeData.$n"
+			shell -text "/$title-$who/FlumeData.$((first + n))$suffix"
+		done >"$work/$who"
+	done
+	grep -q 'old 300' "$work/ours" || fail "$title: what was there is gone"
+	same "Flume and ours append the same: $title" "$work/theirs" "$work/ours"
+done
+sed -i 's,<property><name>hdfs.append.support</name>.*</property><property><name>fs.defaultFS,<property><name>fs.defaultFS,' "$work/conf/core-site.xml"
 
 # Killed in the middle: the data node, then the sink.
 start channel "$bin/fchan" file "$work/channel" --listen "unix:$work/c" --capacity 1000000

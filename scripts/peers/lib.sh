@@ -47,7 +47,8 @@ ok() {
 	printf 'ok %d %s\n' "$checks" "$*"
 }
 
-# fetch NAME: have the jars of scripts/peers/NAME.xml; their class path is
+# fetch NAME [GOAL ARGUMENT…]: have the jars of scripts/peers/NAME.xml, or what
+# another goal of Maven's dependency plugin makes of them; their class path is
 # $(classpath NAME). Without a way to Maven Central the part ends here: a machine
 # that cannot have the peers has nothing to try.
 fetch() {
@@ -61,8 +62,8 @@ fetch() {
 		printf 'fetching %s\n' "$1"
 		rm -rf "$dir"
 		mkdir -p "$dir"
-		if ! mvn -q -B -f "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
-			-DoutputDirectory="$dir" >"$work/mvn.log" 2>&1; then
+		if ! mvn -q -B -f "$pom" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:"${2:-copy-dependencies}" \
+			-DoutputDirectory="$dir" "${@:3}" >"$work/mvn.log" 2>&1; then
 			grep -q 'Could not transfer' "$work/mvn.log" || fail "Maven could not fetch $1"
 			printf 'skipping the rest: Maven Central cannot be reached for %s\n' "$1"
 			exit

@@ -57,10 +57,29 @@ hdfs_takes_files() {
 
 # hadoop CLASS ARGUMENT…: run a program of Hadoop's; shell, its file system shell.
 hadoop() { "${hadoop_java[@]}" -Xmx400m -cp "$work/conf:$(classpath hdfs)" "$@"; }
-shell() { hadoop org.apache.hadoop.fs.FsShell "$@" 2>>"$work/shell.log"; }
+shell() { LD_LIBRARY_PATH=$native hadoop org.apache.hadoop.fs.FsShell "$@" 2>>"$work/shell.log"; }
+
+# load_native: have shell and Flume load Hadoop's native library, without which
+# Hadoop has no zstd; false where there is none for this machine. The library is
+# that of Hadoop 3.2, which the name node and the data node would not run with.
+native=
+load_native() {
+	local platform dir
+	case $(uname -sm) in
+	'Linux x86_64') platform=Linux-amd64 ;;
+	'Linux ppc64le') platform=Linux-ppc64le ;;
+	*) return 1 ;;
+	esac
+	fetch hdfs-native unpack-dependencies -Dmdep.unpack.includes='nativelib/Linux-*/*' -DmarkersDirectory="$work/unpacked"
+	dir=$(dirname "$(classpath hdfs-native)")/nativelib/$platform
+	native=$work/native
+	mkdir "$native"
+	ln -s "$dir/libhadoop.so" "$native"
+	ln -s "$dir/libzstd.so" "$native/libzstd.so.1" # as it is looked for
+}
 
 # flume_with_hadoop NAME CONF: as flume, with Hadoop's jars besides.
 flume_with_hadoop() {
-	start "$1" java -Xmx256m -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$(classpath flume):$work/conf:$(classpath hdfs)" \
+	LD_LIBRARY_PATH=$native start "$1" java -Xmx256m -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$(classpath flume):$work/conf:$(classpath hdfs)" \
 		org.apache.flume.node.Application -n a1 -f "$2" --no-reload-conf
 }
