@@ -15,6 +15,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Exit statuses of the four commands. They follow sysexits.h where it has one.
@@ -141,6 +142,17 @@ func details(layers []*detail) []string {
 		}
 	}
 	return append(at, hints...)
+}
+
+// Hints returns how to mend err, for a log that has its text already.
+func Hints(err error) []string {
+	var hints []string
+	for _, line := range Lines(err) {
+		if hint, ok := strings.CutPrefix(line, "hint: "); ok {
+			hints = append(hints, hint)
+		}
+	}
+	return hints
 }
 
 // Closest returns the name most like word, or "" when none is near enough to

@@ -33,6 +33,16 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestHints(t *testing.T) {
+	err := fmt.Errorf("sink k1: %w", fault.Hint(fault.Hint(fault.At(errors.New("a"), "w"), "inner"), "outer"))
+	if got, want := fault.Hints(err), []string{"inner", "outer"}; !slices.Equal(got, want) {
+		t.Errorf("got %q; want %q", got, want)
+	}
+	if got := fault.Hints(errors.New("a")); got != nil {
+		t.Errorf("got %q of an error without hints", got)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	for _, tt := range []struct {
 		name string

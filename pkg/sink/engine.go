@@ -156,7 +156,11 @@ func (r *runner) write(ctx, now context.Context, b *event.Batch) error {
 			return fault.WithStatus(fmt.Errorf("stopped with %d events not delivered: %w", b.Len(), err), fault.TryAgain)
 		}
 		if text := err.Error(); text != said { // each reason once
-			zerolog.Ctx(ctx).Error().Err(err).Msg("Unable to deliver event. Trying again.")
+			line := zerolog.Ctx(ctx).Error().Err(err)
+			for _, hint := range fault.Hints(err) {
+				line.Str("hint", hint)
+			}
+			line.Msg("Unable to deliver event. Trying again.")
 			said = text
 		}
 		select {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
 
 	"github.com/flumekit/flumekit/pkg/event"
@@ -190,6 +192,24 @@ func TestAStopLeavesWhatCannotBeDelivered(t *testing.T) {
 	}
 	if err := receipt.Wait(); !errors.Is(err, stream.ErrDied) {
 		t.Errorf("the receipt: %v; want it unanswered", err)
+	}
+}
+
+func TestAFailureIsLoggedWithItsHint(t *testing.T) {
+	w, r := piped(t)
+	w.Send(numbered(0, 1), true)
+	var log strings.Builder
+	ctx, stop := context.WithCancel(zerolog.New(&log).WithContext(t.Context()))
+	k := &scripted{fail: func(write int) error {
+		if write == 3 {
+			stop()
+		}
+		return fault.Hint(errors.New("nobody listens"), "start the other end")
+	}}
+	sink.Run(ctx, t.Context(), k, r, 0)
+	want := `{"level":"error","error":"nobody listens","hint":"start the other end","message":"Unable to deliver event. Trying again."}` + "\n"
+	if got := log.String(); got != want {
+		t.Errorf("got %s; want once %s", got, want)
 	}
 }
 
