@@ -294,6 +294,9 @@ func (d *decoder) place(in *properties, err error) (*property, error) {
 	case p == nil:
 		return nil, d.fault(err, "")
 	case len(count) == 0:
+		if d.status == fault.Usage {
+			err = fmt.Errorf("--%s%w", in.prefix, err)
+		}
 		return p, d.fault(err, p.key())
 	}
 	g := d.given[count[len(count)-1]]

@@ -6,7 +6,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -134,11 +136,25 @@ func (c *connection) try(ctx context.Context, request func(dst []byte) []byte) e
 	if !tied() {
 		c.drop() // its deadline may be spoilt at any moment
 	}
-	if isTimeout(err) {
-		return fmt.Errorf("RPC request timed out after %v", limit)
+	switch {
+	case err == nil:
+		return nil
+	case isTimeout(err):
+		return &timeoutError{fmt.Sprintf("RPC request timed out after %v", limit)}
+	case !c.greeted:
+		return fault.Hint(cause(err), layersHint)
 	}
-	return err
+	return cause(err)
 }
+
+// layersHint is what to look at where a server has not answered yet.
+const layersHint = "see that ssl, compression-type and, with both, compression-order are those of the server, and that it admits this client"
+
+// timeoutError is an error of connect-timeout or request-timeout.
+type timeoutError struct{ text string }
+
+func (e *timeoutError) Error() string { return e.text }
+func (e *timeoutError) Unwrap() error { return os.ErrDeadlineExceeded }
 
 func isTimeout(err error) bool {
 	var netErr net.Error
@@ -158,17 +174,19 @@ func (c *connection) dial(ctx context.Context) error {
 	defer context.AfterFunc(c.life, cancel)()
 	var dialer net.Dialer
 	raw, err := dialer.DialContext(ctx, "tcp", c.server)
-	if err != nil {
+	switch {
+	case isTimeout(err):
+		return &timeoutError{fmt.Sprintf("RPC connection error: no connection within %v", limit)}
+	case err != nil:
 		return fmt.Errorf("RPC connection error: %w", cause(err))
 	}
 	conn, err := c.layers(ctx, raw)
 	if err != nil {
 		raw.Close()
 		if isTimeout(err) || ctx.Err() != nil {
-			return fmt.Errorf("RPC connection error: no TLS within %v", limit)
+			return &timeoutError{fmt.Sprintf("RPC connection error: no TLS within %v", limit)}
 		}
-		err = fmt.Errorf("RPC connection error: %w", err)
-		return fault.Hint(err, "see that ssl, compression-type and, with both, compression-order are those of the server")
+		return fault.Hint(fmt.Errorf("RPC connection error: %w", cause(err)), layersHint)
 	}
 	c.conn, c.in = conn, bufio.NewReaderSize(conn, readBuffer)
 	c.serial, c.greeted = 0, false
@@ -176,12 +194,15 @@ func (c *connection) dial(ctx context.Context) error {
 	return nil
 }
 
-// cause returns what went wrong without the address, which stands before it
-// anyway.
+// cause returns what went wrong without the addresses, of which the server's
+// stands before it anyway and our own is another each time.
 func cause(err error) error {
 	var op *net.OpError
-	if errors.As(err, &op) && op.Err != nil {
+	switch {
+	case errors.As(err, &op) && op.Err != nil && op.Op != "remote error":
 		return op.Err
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the server closed the connection: %w", err)
 	}
 	return err
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/event"
-	"github.com/flumekit/flumekit/pkg/fault"
 )
 
 // loadBalance uses all servers in turn, or in random order. A call that fails
@@ -21,11 +20,7 @@ type loadBalance struct {
 	rests  []resting // of each server; turn's
 }
 
-func newLoadBalance(ctx context.Context, opt *Options, conns []*connection) (*loadBalance, error) {
-	if len(conns) < 2 {
-		err := errors.New("hosts: at least two hosts are required to use the load balancing RPC client")
-		return nil, fault.Hint(err, "name them: hosts = h1 h2, hosts.h1 = HOST:PORT, hosts.h2 = HOST:PORT")
-	}
+func newLoadBalance(ctx context.Context, opt *Options, conns []*connection) *loadBalance {
 	l := &loadBalance{several: newSeveral(ctx, opt, conns), random: opt.Selector == Random, rests: make([]resting, len(conns))}
 	if opt.Backoff {
 		most := opt.MaxBackoff.Duration()
@@ -36,7 +31,7 @@ func newLoadBalance(ctx context.Context, opt *Options, conns []*connection) (*lo
 			l.rests[i].most = most
 		}
 	}
-	return l, nil
+	return l
 }
 
 func (l *loadBalance) Append(ctx context.Context, e event.Event) error {

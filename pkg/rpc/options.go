@@ -14,7 +14,8 @@ import (
 )
 
 // Options are a client's properties, by Flume's names. Of the zero value only
-// the addresses have to be set.
+// Hosts and Addresses have to be set; but where a property's default is 6, a
+// Level of 0 does not compress.
 type Options struct {
 	Type      ClientType        `name:"client.type" default:"default" placeholder:"TYPE" help:"How several hosts are used: default (the first alone), default_failover (the next when one fails) or default_loadbalance (all in turn)."`
 	Hosts     []string          `name:"hosts" sep:" " placeholder:"NAMES" help:"Names of the hosts, in order."`
@@ -32,7 +33,7 @@ type Options struct {
 	Compression Compression      `name:"compression-type" default:"none" placeholder:"TYPE" help:"none or deflate. Both ends must agree."`
 	Level       option.Int       `name:"compression-level" default:"6" help:"From 0, none, to 9, the best."`
 	Order       CompressionOrder `name:"compression-order" default:"outside" placeholder:"ORDER" help:"With both ssl and deflate: outside is TLS in a compressed stream, as in Flume 1.10 and 1.11; inside is a compressed stream in TLS, as in Flume up to 1.9, and compresses better."`
-	MaxWorkers  option.Int       `name:"maxIoWorkers" default:"0" notice:"a connection needs no workers here, nor in Flume 1.11"`
+	MaxWorkers  string           `name:"maxIoWorkers" notice:"a connection needs no workers here, nor in Flume 1.11"`
 	TLS         tlsconf.Client   `embed:"" group:"TLS"`
 }
 
@@ -53,8 +54,24 @@ func (o *Options) Validate() error {
 		return fault.Hint(fmt.Errorf("max-attempts is %d", o.MaxAttempts), "it must be 1 or more, or 0 for as many as there are hosts")
 	case o.MaxBackoff < 0:
 		return fault.Hint(fmt.Errorf("maxBackoff is %v", o.MaxBackoff), "it must be 0 or more; the default is 30000")
+	case o.Type == LoadBalance && len(o.names()) < 2:
+		err := fmt.Errorf("hosts: at least two hosts are required to use the load balancing RPC client")
+		return fault.Hint(err, "name them: hosts = h1 h2, hosts.h1 = HOST:PORT, hosts.h2 = HOST:PORT")
+	case len(o.names()) == 0:
+		return nil // they may be named elsewhere, as the host of an avro sink is
 	}
-	return nil
+	_, err := o.servers()
+	return err
+}
+
+// Notices returns what of the values has no effect.
+func (o *Options) Notices() []error {
+	names := o.names()
+	if o.Type != Default || len(names) < 2 {
+		return nil
+	}
+	err := fmt.Errorf("hosts has %d names, and the default client uses %s alone", len(names), names[0])
+	return []error{fault.Hint(err, "set client.type = default_failover, or default_loadbalance")}
 }
 
 // MaxEvents returns the most events in one request: batch-size, or the default
@@ -74,12 +91,17 @@ func timeout(t option.Millis) time.Duration {
 	return t.Duration()
 }
 
+// names returns the names of the hosts.
+func (o *Options) names() []string {
+	return slices.DeleteFunc(slices.Clone(o.Hosts), func(name string) bool { return name == "" })
+}
+
 // servers returns the addresses of the hosts in order.
 //
 // Flume: a host without an address is passed over by the failover and the
 // load-balancing client, and an address of IPv6 is not understood.
 func (o *Options) servers() ([]string, error) {
-	names := slices.DeleteFunc(slices.Clone(o.Hosts), func(name string) bool { return name == "" })
+	names := o.names()
 	if len(names) == 0 {
 		return nil, fault.Hint(fmt.Errorf("hosts: there are none"), "write hosts = h1 and hosts.h1 = HOST:PORT")
 	}
@@ -88,7 +110,7 @@ func (o *Options) servers() ([]string, error) {
 		key := "hosts." + name
 		address := strings.TrimSpace(o.Addresses[name])
 		if address == "" {
-			return nil, fault.Hint(fmt.Errorf("%s: the host has no address", key), "set %s = HOST:PORT", key)
+			return nil, fault.Hint(fmt.Errorf("hosts has %s, which has no address", name), "set %s = HOST:PORT", key)
 		}
 		host, port, err := net.SplitHostPort(address)
 		if err == nil && host == "" {

@@ -14,7 +14,12 @@
 //	err = client.AppendBatch(ctx, &batch)
 //
 // A nil error says that the server has committed the events. After any other
-// it may have or not: who sends them again delivers them at least once.
+// it may have or not: who sends them again delivers them at least once. A
+// StatusError says that the server is there and does not take the events now,
+// most likely because its channel is full. Where there is none the error is that
+// of the connection, such as syscall.ECONNREFUSED. connect-timeout and
+// request-timeout end a call with an os.ErrDeadlineExceeded, and a context with
+// its cause.
 //
 // A Server takes events from such clients, Flume's own among them, and hands
 // each request to a function, whose result is the answer.
@@ -57,9 +62,9 @@ type Client interface {
 	// them in one request. After an error some requests may have been
 	// committed.
 	AppendBatch(ctx context.Context, b *event.Batch) error
-	// BatchSize is the most events in one request: batch-size, or while
-	// connected to a Server of this package as many as that commits at once,
-	// but at most eight times batch-size.
+	// BatchSize is the most events in one request: batch-size, or for a client
+	// of one server, while connected to a Server of this package, as many as
+	// that commits at once, but at most eight times batch-size.
 	BatchSize() int
 	// Close ends the connections. Calls after it, and those under way, fail.
 	Close() error
@@ -120,6 +125,9 @@ var ErrMalformed = errors.New("malformed Avro RPC")
 //
 // Flume: a client that failed once is of no use any more and must be made anew.
 func New(ctx context.Context, opt *Options) (Client, error) {
+	if err := opt.Validate(); err != nil {
+		return nil, err
+	}
 	servers, err := opt.servers()
 	if err != nil {
 		return nil, err
@@ -134,7 +142,7 @@ func New(ctx context.Context, opt *Options) (Client, error) {
 	case Failover:
 		return newFailover(ctx, opt, conns), nil
 	case LoadBalance:
-		return newLoadBalance(ctx, opt, conns)
+		return newLoadBalance(ctx, opt, conns), nil
 	}
 	return conns[0], nil
 }

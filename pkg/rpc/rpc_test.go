@@ -9,8 +9,11 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -108,8 +111,18 @@ func TestLayersThatDoNotMatch(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), bound)
 			defer cancel()
-			if err := open(t, opt).AppendBatch(ctx, batchOf("x")); err == nil || ctx.Err() != nil {
-				t.Errorf("got %v; want an error, and soon", err)
+			client := open(t, opt)
+			for range 2 {
+				err := client.AppendBatch(ctx, batchOf("x"))
+				if err == nil || ctx.Err() != nil {
+					t.Fatalf("got %v; want an error, and soon", err)
+				}
+				if hints := fault.Hints(err); len(hints) != 1 || !strings.HasPrefix(hints[0], "see that ssl") {
+					t.Errorf("%v: got the hints %q; want what to compare", err, hints)
+				}
+				if strings.Contains(err.Error(), "->") { // a log says each reason once
+					t.Errorf("got %q, with an address that is another one each time", err)
+				}
 			}
 			if got := p.bodies(); len(got) > 0 {
 				t.Errorf("got %q; want nothing", got)
@@ -212,6 +225,35 @@ func TestNotAdmitted(t *testing.T) {
 	}
 }
 
+// deaf is the address of a server whose queue of connections is full.
+func deaf(t *testing.T) string {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("a queue of one connection is Linux's")
+	}
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(name.(*syscall.SockaddrInet4).Port))
+	for range 2 { // the queue of Linux holds one more than it is said to
+		conn, err := net.DialTimeout("tcp", addr, 100*time.Millisecond)
+		if err != nil {
+			return addr
+		}
+		t.Cleanup(func() { conn.Close() })
+	}
+	return addr
+}
+
 // silent is the address of a server that accepts and says nothing.
 func silent(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -245,8 +287,8 @@ func TestEndOfACall(t *testing.T) {
 		opt := options(silent(t))
 		opt.RequestTimeout = option.Millis(time.Second)
 		err := open(t, opt).AppendBatch(t.Context(), batchOf("x"))
-		if err == nil || !strings.Contains(err.Error(), "RPC request timed out after 1s") {
-			t.Errorf("got %v; want Flume's text", err)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasSuffix(err.Error(), "RPC request timed out after 1s") {
+			t.Errorf("got %v; want Flume's text, and os.ErrDeadlineExceeded", err)
 		}
 	})
 	t.Run("by connect-timeout, within TLS", func(t *testing.T) {
@@ -255,8 +297,23 @@ func TestEndOfACall(t *testing.T) {
 		opt.ConnectTimeout = option.Millis(time.Second)
 		opt.TLS = tlsconf.Client{Enabled: true, Truststore: truststore}
 		err := open(t, opt).AppendBatch(t.Context(), batchOf("x"))
-		if err == nil || !strings.Contains(err.Error(), "no TLS within 1s") {
-			t.Errorf("got %v; want that TLS took too long", err)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "no TLS within 1s") {
+			t.Errorf("got %v; want that TLS took too long, and os.ErrDeadlineExceeded", err)
+		}
+	})
+	t.Run("by connect-timeout", func(t *testing.T) {
+		opt := options(deaf(t))
+		opt.ConnectTimeout = option.Millis(time.Second)
+		err := open(t, opt).AppendBatch(t.Context(), batchOf("x"))
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.Contains(err.Error(), "no connection within 1s") {
+			t.Errorf("got %v; want that nobody answered, and os.ErrDeadlineExceeded", err)
+		}
+	})
+	t.Run("by a refusal to connect", func(t *testing.T) {
+		p := new(peer).start(t)
+		p.stop()
+		if err := open(t, options(p.addr)).AppendBatch(t.Context(), batchOf("x")); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("got %v; want ECONNREFUSED", err)
 		}
 	})
 }
@@ -431,25 +488,34 @@ func TestOptions(t *testing.T) {
 		want  string
 	}{
 		"no hosts":           {func(o *rpc.Options) { o.Hosts = nil }, "hosts: "},
-		"no address":         {func(o *rpc.Options) { o.Addresses = nil }, "hosts.a: "},
+		"no address":         {func(o *rpc.Options) { o.Addresses = nil }, "hosts has a, which has no address"},
 		"no port":            {func(o *rpc.Options) { o.Addresses["a"] = "x" }, "hosts.a: "},
 		"a port in words":    {func(o *rpc.Options) { o.Addresses["a"] = "x:avro" }, "hosts.a: "},
 		"no host":            {func(o *rpc.Options) { o.Addresses["a"] = ":1" }, "hosts.a: "},
 		"a level beyond 9":   {func(o *rpc.Options) { o.Level = 10 }, "compression-level is 10"},
 		"negative attempts":  {func(o *rpc.Options) { o.MaxAttempts = -1 }, "max-attempts is -1"},
 		"a negative backoff": {func(o *rpc.Options) { o.MaxBackoff = -1 }, "maxBackoff is "},
+		"one to balance":     {func(o *rpc.Options) { o.Type = rpc.LoadBalance }, "at least two hosts"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			opt := options("127.0.0.1:1")
 			tt.spoil(opt)
-			err := opt.Validate()
-			if err == nil {
-				_, err = rpc.New(t.Context(), opt)
+			if err := opt.Validate(); err == nil && len(opt.Hosts) > 0 {
+				t.Error("Validate finds nothing")
 			}
+			_, err := rpc.New(t.Context(), opt)
 			if text := strings.Join(fault.Lines(err), "\n"); !strings.Contains(text, tt.want) || !strings.Contains(text, "\nhint: ") {
 				t.Errorf("got %q; want %q and a hint", text, tt.want)
 			}
 		})
+	}
+	opt := options("127.0.0.1:1", "127.0.0.1:2")
+	if got := opt.Notices(); len(got) != 1 || !strings.HasPrefix(got[0].Error(), "hosts has 2 names") {
+		t.Errorf("two hosts of a default client: got the notices %q; want that one is not used", got)
+	}
+	opt.Type = rpc.Failover
+	if got := opt.Notices(); len(got) > 0 {
+		t.Errorf("two hosts of a failover client: got the notices %q", got)
 	}
 	var kind rpc.ClientType
 	for text, want := range map[string]rpc.ClientType{

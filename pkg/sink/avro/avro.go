@@ -83,8 +83,7 @@ func (o *Options) Validate() error {
 	switch {
 	case len(o.Client.Hosts) > 0:
 	case o.Hostname == "":
-		//lint:ignore ST1005 it is Flume's text
-		return fault.Hint(fmt.Errorf("No hostname specified"), "set hostname and port, as in fsink avro collector:4141")
+		return fault.Hint(fmt.Errorf("hostname: No hostname specified"), "set hostname and port, as in fsink avro collector:4141")
 	case o.Port < 1 || o.Port > 65535:
 		return fault.Hint(fmt.Errorf("port is %d", o.Port), "set it to the port of the avro source, from 1 to 65535")
 	}
@@ -93,6 +92,9 @@ func (o *Options) Validate() error {
 	}
 	return nil
 }
+
+// Notices returns what of the values has no effect.
+func (o *Options) Notices() []error { return o.Client.Notices() }
 
 // MaxEvents implements sink.Batcher.
 func (o *Options) MaxEvents() int { return o.Client.MaxEvents() }

@@ -197,6 +197,14 @@ func TestMaxEvents(t *testing.T) {
 	}
 }
 
+// TestFlumesFile has what Flume lets pass be let pass.
+func TestFlumesFile(t *testing.T) {
+	opt := sinktest.Set(t, new(avro.Options), "hostname", "h", "port", "1", "maxIoWorkers", "two", "hosts", "h1 h2", "hosts.h1", "a:1", "hosts.h2", "b:1")
+	if got := opt.Notices(); len(got) != 1 {
+		t.Errorf("got the notices %q; want that of two hosts one is used", got)
+	}
+}
+
 func TestTarget(t *testing.T) {
 	for _, tt := range []struct{ word, host, port string }{
 		{"collector:4141", "collector", "4141"},
