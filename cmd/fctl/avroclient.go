@@ -123,17 +123,18 @@ func (c *avroClientCommand) options() (*rpc.Options, error) {
 }
 
 func readClientProperties(path string) (*rpc.Options, error) {
-	props, err := readPropertiesFile(path)
+	props, err := readPropertiesFile("--rpcProps", path)
 	if err != nil {
-		return nil, fmt.Errorf("--rpcProps: %w", err)
+		return nil, err
 	}
 	return clientOptions(props)
 }
 
-func readPropertiesFile(path string) ([]flumeconf.Property, error) {
+// readPropertiesFile reads the file that the option names.
+func readPropertiesFile(option, path string) ([]flumeconf.Property, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fault.WithStatus(err, fault.Usage)
+		return nil, fault.WithStatus(fmt.Errorf("%s: %w", option, err), fault.Usage)
 	}
 	defer file.Close()
 	return flumeconf.Parse(path, file)
@@ -158,9 +159,9 @@ func (c *avroClientCommand) headers() (event.Headers, error) {
 	}
 	// Flume: a file that cannot be read is logged, and the events are sent
 	// without headers.
-	props, err := readPropertiesFile(c.HeaderFile)
+	props, err := readPropertiesFile("--headerFile", c.HeaderFile)
 	if err != nil {
-		return headers, fmt.Errorf("--headerFile: %w", err)
+		return headers, err
 	}
 	for _, p := range props {
 		headers = headers.With(p.Key, p.Value)
