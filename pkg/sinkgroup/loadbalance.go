@@ -86,6 +86,9 @@ func (s *Selector) UnmarshalText(text []byte) error {
 
 // Validate checks what the values alone can tell.
 func (l *LoadBalance) Validate() error {
+	if err := l.check(); err != nil {
+		return err
+	}
 	if len(l.Names) == 1 {
 		return fault.Hint(fmt.Errorf("sinks has one name; the load_balance processor cannot be used for a single sink"),
 			"name two sinks or more")
@@ -93,7 +96,7 @@ func (l *LoadBalance) Validate() error {
 	if l.MaxTimeOut < 0 {
 		return fault.Hint(fmt.Errorf("processor.selector.maxTimeOut is %v", l.MaxTimeOut.Duration()), "it must be 0 or more")
 	}
-	return l.check()
+	return nil
 }
 
 // Open implements sink.Options.

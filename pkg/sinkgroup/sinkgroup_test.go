@@ -508,6 +508,8 @@ func TestWrongProperties(t *testing.T) {
 		{"load_balance", []string{"sinks s1"}, "sinks has one name; the load_balance processor cannot be used for a single sink"},
 		{"failover", []string{"sinks s1 s1"}, "sinks has s1 twice"},
 		{"failover", []string{"sinks s1,s2"}, `sinks has the name "s1,s2"`},
+		{"load_balance", []string{"sinks s1,s2"}, `sinks has the name "s1,s2"`},
+		{"default", []string{"sinks s1,s2"}, `sinks has the name "s1,s2"`},
 		{"failover", []string{"sinks s1 s2", "processor.priority.s1 1", "processor.priority.s2 1"}, "processor.priority.s2 is 1, as is that of s1"},
 		{"failover", []string{"sinks s1 s2", "processor.priority.s1 high"}, `processor.priority.s1: "high" is not a whole number`},
 		{"failover", []string{"sinks s1 s2", "processor.maxpenalty -1"}, "processor.maxpenalty is -1ms"},
