@@ -200,6 +200,9 @@ func signJKS(text []byte) []byte {
 	return append(bytes.Clone(content), digest[:]...)
 }
 
+// sequence is what the ASN.1 of a PKCS12 begins with.
+const sequence = 0x30
+
 // readPKCS12 reads a store of one key with its certificates, or of trusted
 // certificates.
 func readPKCS12(text []byte, password string) (*Store, error) {
@@ -212,6 +215,9 @@ func readPKCS12(text []byte, password string) (*Store, error) {
 	case errors.Is(err, pkcs12.ErrIncorrectPassword), errors.Is(err, pkcs12.ErrDecryption):
 		return nil, checkPassword(err)
 	case err != nil:
+		if !bytes.HasPrefix(text, []byte{sequence}) {
+			err = errors.New("it is no key store")
+		}
 		return nil, fault.Hint(err, "it must be a JKS, a PKCS12 with one key or with trusted certificates, or PEM: openssl pkcs12 -in STORE -nodes -out STORE.pem")
 	}
 	pair, err := newPair(key, append([]*x509.Certificate{cert}, chain...))

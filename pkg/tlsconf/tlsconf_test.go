@@ -22,6 +22,7 @@ import (
 	keystore "github.com/pavlo-v-chernykh/keystore-go/v4"
 	"software.sslmate.com/src/go-pkcs12"
 
+	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/option"
 	"github.com/flumekit/flumekit/pkg/tlsconf"
 )
@@ -325,6 +326,14 @@ func TestServerRefused(t *testing.T) {
 				t.Errorf("got %v, %v; want an error that names the file", config, err)
 			}
 		})
+	}
+}
+
+// TestNoKeyStore has the reason be one that tells something.
+func TestNoKeyStore(t *testing.T) {
+	_, err := tlsconf.Keystore("tlsconf_test.go", "")
+	if got := strings.Join(fault.Lines(err), "\n"); !strings.HasPrefix(got, "error: tlsconf_test.go: it is no key store\nhint: it must be ") {
+		t.Errorf("got %q; want that it is no key store, and what it must be", got)
 	}
 }
 
