@@ -23,7 +23,9 @@
 //	ipFilterRules = allow:ip:10.*,allow:name:localhost,deny:ip:*
 //
 // A name is the one that the client's address has in the DNS, and localhost any
-// address of this machine.
+// address of this machine. An address of IPv6 is compared both as ::1 and, as
+// Flume has it, as 0:0:0:0:0:0:0:1. Other signs mean what they do in regular
+// expressions, as in Flume: deny:ip:10.0.[1-3].*.
 //
 // When the source is stopped, requests already read are committed and answered,
 // and the connections are closed.

@@ -141,7 +141,13 @@ func TestIPFilter(t *testing.T) {
 		" deny:name:localhost , allow:ip:*":    false,
 		"deny:ip:10.*":                         true, // none fits
 		"deny:ip:127.0.0.1,allow:ip:127.0.0.1": false,
-		"deny:ip:[0-9]*":                       true,
+		"deny:ip:[0-9]*":                       false, // a regular expression, as in Flume
+		"deny:ip:127.0.0.[2-9]":                true,
+		"deny:ip:(10|127).*":                   false,
+		"deny:ip:10.*|192.*":                   true,
+		"deny:ip:1270001":                      true, // a dot is one
+		"allow:ip:127.*,deny:ip:*,":            true, // as Java splits it
+		"deny:ip:*,, ":                         false,
 	} {
 		t.Run(rules, func(t *testing.T) {
 			opt := options()
@@ -151,6 +157,32 @@ func TestIPFilter(t *testing.T) {
 			}
 			var put sourcetest.Collector
 			c := client(t, sourcetest.Listen(t, opt, &put))
+			defer c.Close()
+			batch, _ := batchOf(1)
+			if err := c.AppendBatch(t.Context(), batch); (err == nil) != admitted {
+				t.Errorf("got %v; want it admitted: %v", err, admitted)
+			}
+		})
+	}
+}
+
+func TestIPFilterOfIPv6(t *testing.T) {
+	for rules, admitted := range map[string]bool{
+		"deny:ip:::1":                       false,
+		"deny:ip:0:0:0:0:0:0:0:1":           false, // as Java writes it
+		"allow:ip:0:0:0:0:*,deny:ip:*":      true,
+		"deny:ip:::2,deny:ip:0:0:0:0:0:0:1": true,
+		"deny:name:localhost":               false,
+	} {
+		t.Run(rules, func(t *testing.T) {
+			opt := options()
+			opt.Bind, opt.FilterIP, opt.Rules = "::1", true, rules
+			if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
+				t.Skip("there is no IPv6 here")
+			} else {
+				l.Close()
+			}
+			c := client(t, sourcetest.Listen(t, opt, new(sourcetest.Collector)))
 			defer c.Close()
 			batch, _ := batchOf(1)
 			if err := c.AppendBatch(t.Context(), batch); (err == nil) != admitted {
@@ -206,6 +238,12 @@ func TestValidate(t *testing.T) {
 		"request size":    {func(o *avro.Options) { o.MaxRequest = 2 << 30 }, "max-request-size is "},
 		"max-connections": {func(o *avro.Options) { o.MaxConnections = 0 }, "max-connections is "},
 		"no rules":        {func(o *avro.Options) { o.FilterIP = true }, "ipFilterRules is not defined"},
+		"commas alone":    {func(o *avro.Options) { o.FilterIP, o.Rules = true, " , " }, `invalid ipFilter patternRule ""`},
+		"an empty rule":   {func(o *avro.Options) { o.FilterIP, o.Rules = true, "allow:ip:*,,deny:ip:*" }, `invalid ipFilter patternRule ""`},
+		"no pattern":      {func(o *avro.Options) { o.FilterIP, o.Rules = true, "allow:ip:" }, `ipFilterRules: the pattern of "allow:ip:": it fits no`},
+		"a prefix length": {func(o *avro.Options) { o.FilterIP, o.Rules = true, "deny:ip:10.0.0.0/8" }, `the pattern of "deny:ip:10.0.0.0/8": it fits no`},
+		"a blank":         {func(o *avro.Options) { o.FilterIP, o.Rules = true, "deny:ip: 10.*" }, `the pattern of "deny:ip: 10.*": it fits no`},
+		"open brackets":   {func(o *avro.Options) { o.FilterIP, o.Rules = true, "deny:ip:10.[.*" }, `the pattern of "deny:ip:10.[.*": `},
 		"half a rule":     {func(o *avro.Options) { o.FilterIP, o.Rules = true, "allow:ip" }, `invalid ipFilter patternRule "allow:ip"`},
 		"a strange rule":  {func(o *avro.Options) { o.FilterIP, o.Rules = true, "allow:ip:*,permit:ip:*" }, `patternRule "permit:ip:*"`},
 	} {

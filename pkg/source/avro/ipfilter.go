@@ -2,10 +2,14 @@ package avro
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
-	"path"
+	"net/netip"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,25 +19,50 @@ import (
 // rule is one of ipFilterRules.
 type rule struct {
 	allow   bool
-	name    bool   // it is about the client's name, not its address
-	pattern string // for glob
+	name    bool           // it is about the client's name, not its address
+	pattern *regexp.Regexp // nil is any address of this machine
 }
 
 type rules []rule
 
-// parseRules reads rules with commas between them.
+// parseRules reads rules with commas between them; as in Flume there may be some
+// after the last.
 func parseRules(text string) (rules, error) {
 	var all rules
-	for each := range strings.SplitSeq(text, ",") {
+	for each := range strings.SplitSeq(strings.TrimRight(text, ", \t"), ",") {
 		each = strings.TrimSpace(each)
 		parts := strings.SplitN(each, ":", 3)
 		if len(parts) < 3 || (parts[0] != "allow" && parts[0] != "deny") || (parts[1] != "ip" && parts[1] != "name") {
 			err := fmt.Errorf("ipFilterRules: invalid ipFilter patternRule %q", each)
 			return nil, fault.Hint(err, "it should look like <'allow' or 'deny'>:<'ip' or 'name'>:<pattern>")
 		}
-		all = append(all, rule{allow: parts[0] == "allow", name: parts[1] == "name", pattern: parts[2]})
+		r := rule{allow: parts[0] == "allow", name: parts[1] == "name"}
+		if !r.name || parts[2] != "localhost" {
+			var err error
+			if r.pattern, err = compile(parts[2]); err != nil {
+				return nil, fmt.Errorf("ipFilterRules: the pattern of %q: %w", each, err)
+			}
+		}
+		all = append(all, r)
 	}
 	return all, nil
+}
+
+// compile reads a pattern, which may have what regular expressions have: Flume
+// makes one of it.
+//
+// Flume: takes a pattern that fits nothing, such as 10.0.0.0/8, without a word,
+// and a rule that was to deny clients lets them in.
+func compile(pattern string) (*regexp.Regexp, error) {
+	if pattern == "" || strings.ContainsAny(pattern, "/ \t") {
+		return nil, fault.Hint(errors.New("it fits no address or name"), "write 10.* for 10.0.0.0/8, and no blanks")
+	}
+	text := strings.NewReplacer(".", `\.`, "*", ".*", "?", ".").Replace(pattern)
+	re, err := regexp.Compile("^(?:" + text + ")$")
+	if err != nil {
+		return nil, fault.Hint(err, "* is any run of characters and ? is one; brackets and the like are those of regular expressions")
+	}
+	return re, nil
 }
 
 // lookupTime bounds how long a client's name is looked for.
@@ -45,26 +74,40 @@ func (r rules) admit(client net.Addr) bool {
 	if !ok {
 		return false
 	}
-	ip := tcp.AddrPort().Addr().Unmap().WithZone("").String()
+	addr := tcp.AddrPort().Addr().Unmap().WithZone("")
+	ips := []string{addr.String(), inFull(addr)}
 	var names []string // of the client, once they are needed
 	for _, rule := range r {
 		var fits bool
 		switch {
 		case !rule.name:
-			fits = glob(rule.pattern, ip)
-		case rule.pattern == "localhost":
+			fits = slices.ContainsFunc(ips, rule.pattern.MatchString)
+		case rule.pattern == nil:
 			fits = isLocal(tcp.IP)
 		default:
 			if names == nil {
-				names = namesOf(ip)
+				names = namesOf(ips[0])
 			}
-			fits = slices.ContainsFunc(names, func(name string) bool { return glob(rule.pattern, name) })
+			fits = slices.ContainsFunc(names, rule.pattern.MatchString)
 		}
 		if fits {
 			return rule.allow
 		}
 	}
 	return true
+}
+
+// inFull returns an address as Java writes it: 2001:db8:0:0:0:0:0:1, where Go
+// writes 2001:db8::1.
+func inFull(addr netip.Addr) string {
+	if !addr.Is6() {
+		return addr.String()
+	}
+	bytes, groups := addr.As16(), make([]string, 8)
+	for i := range groups {
+		groups[i] = strconv.FormatUint(uint64(binary.BigEndian.Uint16(bytes[2*i:])), 16)
+	}
+	return strings.Join(groups, ":")
 }
 
 // namesOf returns the names that an address has in the DNS; if it has none, the
@@ -83,6 +126,8 @@ func namesOf(ip string) []string {
 }
 
 // isLocal reports whether ip is an address of this machine.
+//
+// Flume: only 127.0.0.1 and the one address that the machine's name has.
 func isLocal(ip net.IP) bool {
 	if ip.IsLoopback() {
 		return true
@@ -95,14 +140,4 @@ func isLocal(ip net.IP) bool {
 		local, ok := a.(*net.IPNet)
 		return ok && local.IP.Equal(ip)
 	})
-}
-
-// glob reports whether pattern, in which * is any run of characters and ? any
-// one, matches all of text.
-func glob(pattern, text string) bool {
-	// Neither has a slash, which alone * would not match, nor may a bracket
-	// or a backslash mean anything.
-	escaped := strings.NewReplacer(`\`, `\\`, `[`, `\[`).Replace(pattern)
-	ok, err := path.Match(escaped, text)
-	return err == nil && ok
 }
