@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"regexp"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -137,6 +138,12 @@ func (r *runner) deliver(ctx, now context.Context, b *event.Batch) error {
 	return nil
 }
 
+var number = regexp.MustCompile(`[0-9]+`)
+
+// reasonOf returns why err is, without the numbers that are other ones each
+// time: of a file that is made anew, of the port at this end of a connection.
+func reasonOf(err error) string { return number.ReplaceAllLiteralString(err.Error(), "0") }
+
 // write writes b until that succeeds, or there is a reason to give up.
 func (r *runner) write(ctx, now context.Context, b *event.Batch) error {
 	var said string
@@ -155,13 +162,13 @@ func (r *runner) write(ctx, now context.Context, b *event.Batch) error {
 		if ctx.Err() != nil || now.Err() != nil {
 			return fault.WithStatus(fmt.Errorf("stopped with %d events not delivered: %w", b.Len(), err), fault.TryAgain)
 		}
-		if text := err.Error(); text != said { // each reason once
+		if reason := reasonOf(err); reason != said { // each once
 			line := zerolog.Ctx(ctx).Error().Err(err)
 			for _, hint := range fault.Hints(err) {
 				line.Str("hint", hint)
 			}
 			line.Msg("Unable to deliver event. Trying again.")
-			said = text
+			said = reason
 		}
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):

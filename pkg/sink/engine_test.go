@@ -213,6 +213,23 @@ func TestAFailureIsLoggedWithItsHint(t *testing.T) {
 	}
 }
 
+func TestAReasonIsLoggedOnceWhateverItsNumbers(t *testing.T) {
+	w, r := piped(t)
+	w.Send(numbered(0, 1), true)
+	var log strings.Builder
+	ctx, stop := context.WithCancel(zerolog.New(&log).WithContext(t.Context()))
+	k := &scripted{fail: func(write int) error {
+		if write == 3 {
+			stop()
+		}
+		return fmt.Errorf("making /data/%d.tmp: permission denied", 1000+write)
+	}}
+	sink.Run(ctx, t.Context(), k, r, 0)
+	if got := log.String(); strings.Count(got, "permission denied") != 1 || !strings.Contains(got, "/data/1001.tmp") {
+		t.Errorf("got %s; want one line, with the first file", got)
+	}
+}
+
 func TestAGoneDestinationEndsTheRun(t *testing.T) {
 	w, r := piped(t)
 	receipt := w.Send(numbered(0, 1), true)
