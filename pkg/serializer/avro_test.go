@@ -2,6 +2,7 @@ package serializer_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -164,6 +165,19 @@ func TestAvroDatum(t *testing.T) {
 				t.Errorf("got %q; want %q", got, want)
 			}
 		})
+	}
+}
+
+func TestAvroDatumFetchesBySchemeOfOthers(t *testing.T) {
+	opt := &serializer.AvroDatumOptions{ContainerOptions: container("null"), SchemaURL: "hdfs://nn/schema"}
+	var asked []string
+	opt.FetchWith("hdfs", func(_ context.Context, url string, most int64) ([]byte, error) {
+		asked = append(asked, url)
+		return []byte(`"bytes"`), nil
+	})
+	got := write(t, opt, batch("\x04hi"))
+	if !bytes.Contains(got, []byte(`"bytes"`)) || !slices.Equal(asked, []string{opt.SchemaURL}) {
+		t.Errorf("asked for %q, got %q; want the schema that was fetched", asked, got)
 	}
 }
 

@@ -5,7 +5,7 @@
 // The schema comes with the first event of each file: in its header
 // flume.avro.schema.literal, or from the URL in its header
 // flume.avro.schema.url, which comes first; without either from schemaURL. A
-// URL is http:, https: or file:. That a body is a datum of that schema is not
+// URL is http:, https: or file:, and for an hdfs sink hdfs: as well. That a body is a datum of that schema is not
 // checked.
 //
 // All events of a file have one schema. An event whose headers name another one
@@ -47,6 +47,16 @@ var AvroDatum = Spec{
 type AvroDatumOptions struct {
 	ContainerOptions `embed:""`
 	SchemaURL        string `name:"schemaURL" placeholder:"URL" help:"Where the schema is for events that do not say it."`
+
+	fetch map[string]Fetch // by scheme
+}
+
+// FetchWith implements Fetching.
+func (o *AvroDatumOptions) FetchWith(scheme string, fetch Fetch) {
+	if o.fetch == nil {
+		o.fetch = make(map[string]Fetch)
+	}
+	o.fetch[scheme] = fetch
 }
 
 // Build implements Options. The serializer cannot append.
@@ -93,7 +103,7 @@ func (d *avroDatum) Write(b *event.Batch) error {
 func (d *avroDatum) write(e event.Event) error {
 	from := d.source(e)
 	if d.to == nil {
-		schema, err := from.schema()
+		schema, err := d.schema(from)
 		if err != nil {
 			return err
 		}
@@ -122,14 +132,14 @@ func (d *avroDatum) Flush() error {
 func (d *avroDatum) Close() error { return d.Flush() }
 
 // schema returns the text of the schema.
-func (s schemaSource) schema() (string, error) {
+func (d *avroDatum) schema(s schemaSource) (string, error) {
 	text := []byte(s.literal)
 	if s == (schemaSource{}) {
 		return "", errors.New("the event does not say its schema: set schemaURL, or its header flume.avro.schema.url or flume.avro.schema.literal")
 	}
 	if s.url != "" {
 		var err error
-		if text, err = fetchSchema(s.url); err != nil {
+		if text, err = d.opt.fetchSchema(s.url); err != nil {
 			return "", fmt.Errorf("fetching the schema: %w", err)
 		}
 	}
@@ -142,10 +152,15 @@ func (s schemaSource) schema() (string, error) {
 // maxSchema bounds what a URL may send.
 const maxSchema = 16 << 20
 
-func fetchSchema(address string) ([]byte, error) {
+func (o *AvroDatumOptions) fetchSchema(address string) ([]byte, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	if fetch := o.fetch[u.Scheme]; fetch != nil {
+		return fetch(ctx, address, maxSchema)
 	}
 	switch u.Scheme {
 	case "file", "":
@@ -154,8 +169,6 @@ func fetchSchema(address string) ([]byte, error) {
 	default:
 		return nil, fault.Hint(fmt.Errorf("no schema can be had from %q", address), "name it as http:, https: or file:")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err

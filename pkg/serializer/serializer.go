@@ -3,6 +3,7 @@
 package serializer
 
 import (
+	"context"
 	"io"
 
 	"github.com/flumekit/flumekit/pkg/component"
@@ -19,6 +20,15 @@ type Options interface {
 	// cannot append returns an error then.
 	Build(w io.Writer, appending bool) (Serializer, error)
 }
+
+// Fetching is implemented by Options that read files by their URLs. Whoever
+// knows how to do that for a scheme says so before Build.
+type Fetching interface {
+	FetchWith(scheme string, fetch Fetch)
+}
+
+// Fetch reads the file that a URL names, but no more than most bytes.
+type Fetch func(ctx context.Context, url string, most int64) ([]byte, error)
 
 // Serializer writes the events of one file. Its methods are called one at a time.
 //
