@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/event"
@@ -127,8 +128,20 @@ func (t *Template) Static() (text string, ok bool) {
 	return "", false
 }
 
+// Unknown returns the escapes in the template that stand for nothing, such as %q.
+func (t *Template) Unknown() []string {
+	var unknown []string
+	for _, p := range t.parts {
+		if p.kind == moment && layouts[p.layout[0]] == "" && !strings.Contains("%sk", p.layout) {
+			unknown = append(unknown, "%"+p.layout)
+		}
+	}
+	return unknown
+}
+
 // Glob returns a pattern for path.Match that fits all that the template can
-// become, provided that no header has a slash.
+// become, provided that no header has a slash. A header, which may be empty, has
+// two stars, which path.Match takes for one.
 func (t *Template) Glob() string {
 	var glob []byte
 	for _, p := range t.parts {
@@ -142,7 +155,10 @@ func (t *Template) Glob() string {
 			}
 		case p.kind == moment && p.layout == "D":
 			glob = append(glob, "*/*/*"...)
-		case len(glob) == 0 || glob[len(glob)-1] != '*':
+		case len(glob) > 0 && glob[len(glob)-1] == '*':
+		case p.kind == header:
+			glob = append(glob, "**"...)
+		default:
 			glob = append(glob, '*')
 		}
 	}

@@ -3,6 +3,7 @@ package escape_test
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,11 +146,23 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+func TestUnknown(t *testing.T) {
+	const known = "%a%A%b%B%c%d%D%e%H%I%j%k%l%m%M%n%p%s%S%t%y%Y%z%%"
+	template, err := escape.Parse("/x/%Q/"+known+"/%{Q}/%9", escape.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := template.Unknown(), []string{"%Q", "%9"}; !slices.Equal(got, want) {
+		t.Errorf("got %q; want %q", got, want)
+	}
+}
+
 func TestGlobAndStatic(t *testing.T) {
 	for text, want := range map[string]string{
 		"/a/b":         "/a/b",
 		"/a/%Y-%m/x":   "/a/*-*/x",
-		"/a/%Y%m/%{h}": "/a/*/*",
+		"/a/%Y%m/%{h}": "/a/*/**",
+		"/%{h}%{i}/%n": "/**/*",
 		"/a/%D":        "/a/*/*/*",
 		"/a[1]*/%t":    `/a\[1]\*/*`,
 	} {

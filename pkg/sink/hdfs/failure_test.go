@@ -201,7 +201,8 @@ func TestLeftovers(t *testing.T) {
 		"2012/b/FlumeData.19.tmp":     "other\n", // its name is taken
 		"2012/b/FlumeData.x.tmp":      "not ours\n",
 		"2012/b/Other.20.tmp":         "not ours\n",
-		"2012/FlumeData.21.tmp":       "not where we write\n",
+		"2012/FlumeData.21.tmp":       "without host\n",
+		"FlumeData.23.tmp":            "not where we write\n",
 		"2012/b/FlumeData.22.tmp/x":   "a directory\n",
 		"2012/b/deeper/FlumeData.tmp": "too deep\n",
 	} {
@@ -218,7 +219,7 @@ func TestLeftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"2012/FlumeData.21.tmp: not where we write",
+		"2012/FlumeData.21: without host",
 		"2012/a/FlumeData.17: whole",
 		"2012/b/FlumeData.19: done",
 		"2012/b/FlumeData.20: other",
@@ -226,6 +227,7 @@ func TestLeftovers(t *testing.T) {
 		"2012/b/FlumeData.x.tmp: not ours",
 		"2012/b/Other.20.tmp: not ours",
 		"2012/b/deeper/FlumeData.tmp: too deep",
+		"FlumeData.23.tmp: not where we write",
 	}
 	if got := files(t, dir); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -7,14 +7,31 @@
 // hdfs.path says the file system: hdfs://HOST:PORT/…, hdfs://SERVICE/… for a
 // name service of several name nodes, file:///…; a path alone is in the file
 // system that fs.defaultFS names, the local one by default. core-site.xml and
-// hdfs-site.xml are read from $HADOOP_CONF_DIR, or from $HADOOP_HOME/etc/hadoop.
+// hdfs-site.xml are read from $HADOOP_CONF_DIR, or from $HADOOP_HOME/etc/hadoop;
+// ${name} and ${env.NAME} in them are expanded, XInclude is not.
 //
-// The path and hdfs.filePrefix may have escapes, %{header} and %Y-%m-%d with
-// their kin; events whose path and prefix are the same go to one file. It is
-// named prefix.NUMBER and the suffix (that of the codec, if there is none), the
-// number being milliseconds at first and then counting up. While it is in use
-// it has hdfs.inUsePrefix before its name and hdfs.inUseSuffix after it.
-// A header goes into the path as it is, slashes and dots too.
+// The path and hdfs.filePrefix may have escapes; events whose path and prefix
+// are the same go to one file. It is named prefix.NUMBER and the suffix (that of
+// the codec, if there is none), the number being milliseconds at first and then
+// counting up. While it is in use it has hdfs.inUsePrefix before its name and
+// hdfs.inUseSuffix after it.
+//
+// The escapes are these. All that have a letter need the event's timestamp
+// header, which the timestamp interceptor makes, or hdfs.useLocalTimeStamp.
+//
+//	%{name}      the header name as it is, slashes and dots too, or nothing
+//	%[localhost] %[IP] %[FQDN]    this host's name, address, full name
+//	%t %s        milliseconds, seconds since 1970: 1331614800123 1331614800
+//	%Y %y        year: 2012 12
+//	%m %n %b %B  month: 03 3 Mar March
+//	%d %e %j     day of the month, of the year: 13 13 073
+//	%a %A        day of the week: Tue Tuesday
+//	%H %k        hour, to 23: 01 1
+//	%I %l %p     hour, to 12: 01 1 AM
+//	%M %S        minute, second: 00 00
+//	%z %%        offset of the zone, percent sign: -0400 %
+//	%c           Tue Mar 13 01:00:00 2012
+//	%D           03/13/12, which are three directories
 //
 // A file is complete when it has hdfs.rollCount events, or hdfs.rollSize bytes
 // of bodies, at the next event; hdfs.rollInterval after it was begun;
@@ -38,17 +55,20 @@
 // renamed. The batch goes to another file, whole.
 //
 // Files that a killed process left in use are looked for at the start, wherever
-// hdfs.path can lead. They are completed and renamed, with a line in the log;
-// an empty one is removed. Their end may be the start of a batch that was not
-// delivered, even within an event, and is delivered again. A file whose writer may yet be alive is
-// left alone: in HDFS until its lease has expired, a minute later, or at once if
-// that was a sink of this host and is gone (seen on Linux); in a local directory
-// while a process has it locked, as this sink does and Flume does not. Do not let
-// this sink and a Flume of the same names share a local directory.
+// hdfs.path can lead while no header in it has a slash. They are completed and
+// renamed, with a line in the log; an empty one is removed. Their end may be the
+// start of a batch that was not delivered, even within an event, and is
+// delivered again. A file whose writer may yet be alive is left alone: in HDFS
+// until its lease has expired, a minute later, or at once if that was a sink of
+// this host and is gone (seen on Linux); in a local directory while a process has
+// it locked, as this sink does and Flume does not. Do not let this sink and a
+// Flume of the same names share a local directory.
 //
 // The number of a file that is there already is left out. With
 // hdfs.append.support in core-site.xml a file in use that nobody writes to is
 // appended to instead, if it is no SequenceFile and the serializer can do that.
+//
+// The avro_datum serializer takes its schema from hdfs: URLs too.
 //
 // With hdfs.kerberosPrincipal and hdfs.kerberosKeytab the sink logs in to
 // Kerberos ($KRB5_CONFIG, or /etc/krb5.conf). hdfs.proxyUser is for clusters
@@ -61,6 +81,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/escape"
@@ -121,22 +143,35 @@ type Options struct {
 
 // Validate checks what the values alone can tell.
 func (o *Options) Validate() error {
-	return errors.Join(o.checkNumbers(), o.checkType(), o.checkUser())
+	return errors.Join(append(o.checkNumbers(), o.checkEscapes(), o.checkType(), o.checkUser())...)
 }
 
-func (o *Options) checkNumbers() error {
+func (o *Options) checkNumbers() []error {
 	var wrong []error
-	for name, value := range map[string]option.Int{
-		"hdfs.batchSize": o.BatchSize, "hdfs.maxOpenFiles": o.MaxOpenFiles, "hdfs.threadsPoolSize": o.ThreadsPoolSize,
+	for _, each := range []struct {
+		name  string
+		value option.Int
+	}{
+		{"hdfs.batchSize", o.BatchSize}, {"hdfs.maxOpenFiles", o.MaxOpenFiles}, {"hdfs.threadsPoolSize", o.ThreadsPoolSize},
 	} {
-		if value < 1 {
-			wrong = append(wrong, fault.Hint(fmt.Errorf("%s is %d", name, value), "it must be 1 or more"))
+		if each.value < 1 {
+			wrong = append(wrong, fault.Hint(fmt.Errorf("%s is %d", each.name, each.value), "it must be 1 or more"))
 		}
 	}
 	if err := o.rounding().Check(); err != nil {
 		wrong = append(wrong, fmt.Errorf("hdfs.%w", err))
 	}
-	return errors.Join(wrong...)
+	return wrong
+}
+
+func (o *Options) checkEscapes() error {
+	if _, err := escape.Parse(o.Path, escape.Options{}); err != nil {
+		return fmt.Errorf("hdfs.path: %w", err)
+	}
+	if _, err := escape.Parse(o.FilePrefix, escape.Options{}); err != nil {
+		return fmt.Errorf("hdfs.filePrefix: %w", err)
+	}
+	return nil
 }
 
 // checkType checks what goes together with the type of files.
@@ -180,7 +215,7 @@ func (o *Options) rounding() escape.Rounding {
 
 // Open implements sink.Options.
 func (o *Options) Open(ctx context.Context) (sink.Sink, error) {
-	in, dir, appends, err := o.openFileSystem()
+	in, dir, appends, err := o.openFileSystem(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -193,9 +228,15 @@ func (o *Options) Open(ctx context.Context) (sink.Sink, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("hdfs.filePrefix: %w", err), in.close())
 	}
+	for _, unknown := range append(dirs.Unknown(), prefixes.Unknown()...) {
+		zerolog.Ctx(ctx).Warn().Str("escape", unknown).Msg("hdfs.path or hdfs.filePrefix has an escape that stands for nothing")
+	}
 	c, err := findCodec(o.CodeC)
 	if err != nil {
 		return nil, errors.Join(err, in.close())
+	}
+	if s, ok := o.Serializer.Options.(serializer.Fetching); ok {
+		s.FetchWith("hdfs", o.fetch)
 	}
 	opt := *o
 	if opt.EmptyInUseSuffix {

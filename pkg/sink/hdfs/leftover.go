@@ -135,8 +135,14 @@ func (k *buckets) findLeftovers(ctx context.Context) ([]*leftover, error) {
 	pattern := strings.Split(strings.Trim(path.Clean(k.glob), "/"), "/")
 	number := regexp.MustCompile(`\.(\d+)` + regexp.QuoteMeta(k.suffix+k.opt.InUseSuffix) + `$`)
 	var found []*leftover
+	seen := make(map[string]bool)
 	var look func(dir string, pattern []string) error
 	look = func(dir string, pattern []string) error {
+		if len(pattern) > 1 && pattern[0] == "**" { // a header that an event has not
+			if err := look(dir, pattern[1:]); err != nil {
+				return err
+			}
+		}
 		if len(pattern) > 1 && !strings.ContainsAny(pattern[0], `*\`) {
 			return look(path.Join(dir, pattern[0]), pattern[1:])
 		}
@@ -156,9 +162,10 @@ func (k *buckets) findLeftovers(ctx context.Context) ([]*leftover, error) {
 				continue
 			}
 			m := number.FindStringSubmatchIndex(e.name)
-			if m == nil || k.inUse.has(at) {
+			if m == nil || seen[at] || k.inUse.has(at) {
 				continue
 			}
+			seen[at] = true
 			n, _ := strconv.ParseInt(e.name[m[2]:m[3]], 10, 64)
 			prefix := strings.TrimPrefix(e.name[:m[0]], k.opt.InUsePrefix)
 			found = append(found, &leftover{path: at, name: name{dir: dir, prefix: prefix, number: n, suffix: k.suffix}})

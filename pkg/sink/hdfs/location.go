@@ -1,16 +1,17 @@
 package hdfs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strings"
 
 	"github.com/colinmarc/hdfs/v2"
 	"github.com/colinmarc/hdfs/v2/hadoopconf"
+	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/fault"
 )
@@ -36,12 +37,17 @@ func locate(text string) location {
 
 // openFileSystem returns the file system of hdfs.path, the path in it, and
 // whether files there may be appended to.
-func (o *Options) openFileSystem() (in fileSystem, dir string, appends bool, err error) {
+func (o *Options) openFileSystem(ctx context.Context) (in fileSystem, dir string, appends bool, err error) {
 	conf, from, err := loadConf()
 	if err != nil {
 		return nil, "", false, fault.Hint(fmt.Errorf("reading Hadoop's configuration: %w", err), "mend it, or set HADOOP_CONF_DIR to the directory of another")
 	}
 	at, by := locate(o.Path), locate(defaultFS(conf))
+	if at.scheme == "" && by == locate(localDefault) {
+		// Flume: without a word, whatever the class path has.
+		zerolog.Ctx(ctx).Warn().Str("hdfs.path", o.Path).Msg("This is a local directory, since no core-site.xml with fs.defaultFS was found by HADOOP_CONF_DIR or HADOOP_HOME. " +
+			"If that is meant, write file:// before it.")
+	}
 	if at.scheme == "" || at.scheme == by.scheme && at.host == "" {
 		at.scheme, at.host = by.scheme, by.host
 	}
@@ -51,16 +57,16 @@ func (o *Options) openFileSystem() (in fileSystem, dir string, appends bool, err
 	if !strings.HasPrefix(at.path, "/") {
 		return nil, "", false, fault.Hint(fmt.Errorf("hdfs.path %q is not absolute", o.Path), "write hdfs://HOST:PORT/DIR or file:///DIR")
 	}
-	appends = strings.EqualFold(strings.TrimSpace(conf["hdfs.append.support"]), "true")
+	appends = strings.EqualFold(conf["hdfs.append.support"], "true")
 	switch at.scheme {
 	case "file":
 		return localFS{}, at.path, appends, nil
 	case "hdfs":
-		options, err := o.clientOptions(conf, nameNodes(conf, at.host))
+		c, err := o.openCluster(conf, at.host)
 		if err != nil {
 			return nil, "", false, err
 		}
-		return newCluster(conf, options, o.CallTimeout.Duration()), at.path, appends, nil
+		return c, at.path, appends, nil
 	}
 	hint := "write hdfs://HOST:PORT/DIR or file:///DIR"
 	if from != "" {
@@ -69,32 +75,14 @@ func (o *Options) openFileSystem() (in fileSystem, dir string, appends bool, err
 	return nil, "", false, fault.Hint(fmt.Errorf("hdfs.path %q is in no file system that is known", o.Path), "%s", hint)
 }
 
-// loadConf reads Hadoop's configuration from where the environment says it is,
-// and returns the directory, "" if there is none.
-func loadConf() (hadoopconf.HadoopConf, string, error) {
-	dirs := []string{os.Getenv("HADOOP_CONF_DIR")}
-	if home := os.Getenv("HADOOP_HOME"); home != "" {
-		dirs = append(dirs, filepath.Join(home, "etc", "hadoop"), filepath.Join(home, "conf"))
+// openCluster returns the HDFS of a name node, or of a name service. It connects
+// when that is needed.
+func (o *Options) openCluster(conf hadoopconf.HadoopConf, host string) (*cluster, error) {
+	options, err := o.clientOptions(conf, nameNodes(conf, host))
+	if err != nil {
+		return nil, err
 	}
-	for _, dir := range dirs {
-		if dir == "" {
-			continue
-		}
-		if conf, err := hadoopconf.Load(dir); conf != nil || err != nil {
-			return conf, dir, err
-		}
-	}
-	return nil, "", nil
-}
-
-// defaultFS returns the file system of paths that do not say it.
-func defaultFS(conf hadoopconf.HadoopConf) string {
-	for _, key := range []string{"fs.defaultFS", "fs.default.name"} {
-		if value := conf[key]; value != "" {
-			return value
-		}
-	}
-	return "file:///"
+	return newCluster(conf, options, o.CallTimeout.Duration()), nil
 }
 
 // nameNodes returns the addresses of host, which may be a name service.
