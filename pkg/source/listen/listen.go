@@ -31,7 +31,7 @@ func Target(host string, port int) *component.Target {
 				hostPort = ":" + word
 			}
 			name, number, err := net.SplitHostPort(hostPort)
-			if err != nil {
+			if err != nil || number == "" || strings.Trim(number, "0123456789") != "" {
 				return nil, fault.Hint(fmt.Errorf("%q is not [HOST]:PORT", word), "write :%[1]d, localhost:%[1]d or [::1]:%[1]d", port)
 			}
 			if name == "" {

@@ -25,7 +25,7 @@ func TestTarget(t *testing.T) {
 			t.Errorf("%s: got %v, %v; want %v", word, got, err, want)
 		}
 	}
-	for _, word := range []string{"::1:1", "a:b:c", "[::1"} {
+	for _, word := range []string{"::1:1", "a:b:c", "[::1", "localhost", "localhost:", "localhost:x"} {
 		_, err := target.Properties(word)
 		if err == nil {
 			t.Errorf("%s: taken", word)
