@@ -35,6 +35,10 @@ const (
 )
 
 // locate finds the parts of a message whose priority ends at at.
+//
+// Flume: multiport_syslogtcp knows no version but 1, and has nothing but blanks
+// between the parts; syslogtcp and syslogudp know no message with a carriage
+// return in it. Here a carriage return at the end is part of the body.
 func (p *Parser) locate(text []byte, at int) (layout, bool) {
 	l := layout{priority: span{1, at - 1}}
 	if at < len(text) && isDigit(text[at]) {

@@ -25,9 +25,10 @@ type Parser struct {
 	Extra []string
 
 	now   time.Time
-	known [64]head // by priority
-	free  head     // what is not worth knowing
-	body  []byte   // made of several parts
+	since time.Time // the heads below were made at this time or later
+	known [64]head  // by priority
+	free  head      // what is not worth knowing
+	body  []byte    // made of several parts
 }
 
 // head is the beginning of a message, up to its body, and what became of it.
@@ -46,13 +47,13 @@ type head struct {
 // the present.
 const fresh = time.Minute
 
-// At tells p the time. It must be told again from time to time, at best before
-// each batch.
+// At tells p the time, before each batch.
 func (p *Parser) At(now time.Time) {
-	if now.Sub(p.now) < fresh && now.After(p.now) {
+	p.now = now
+	if age := now.Sub(p.since); 0 <= age && age < fresh {
 		return
 	}
-	p.now = now
+	p.since = now
 	for i := range p.known {
 		p.known[i].prefix = p.known[i].prefix[:0]
 	}
@@ -60,6 +61,10 @@ func (p *Parser) At(now time.Time) {
 
 // Append appends the event that msg makes to b. Of msg, which is not kept, cut
 // says that its end is missing.
+//
+// Flume: syslogtcp and syslogudp write U+FFFD for what is not UTF-8 in a body,
+// and put the priority and version of one message into the headers of a later
+// one that has none.
 func (p *Parser) Append(b *event.Batch, msg []byte, cut bool) {
 	if p.Dialect == Multiport {
 		if !p.Charset.UTF8() {
@@ -154,6 +159,9 @@ func priority(text []byte) (pri, end int) {
 
 // bare returns the head of a message that is kept as it came. Pri is -1 if it
 // has none.
+//
+// Flume: in multiport_syslogtcp such a message has no Facility and Severity even
+// where it has a priority.
 func (p *Parser) bare(pri int, status string) *head {
 	h := &p.free
 	h.begin()
@@ -187,7 +195,8 @@ func (p *Parser) fill(h *head, text []byte, pri int, l layout, status string) {
 	case p.Dialect == Multiport && l.time == present:
 		h.addNumber(timestampHeader, p.now.UnixMilli())
 	}
-	// Flume: in multiport_syslogtcp a host that is not told is the host "-".
+	// Flume: in multiport_syslogtcp a host that is not told is the host "-",
+	// or empty.
 	if len(host) > 0 && !isNil(host) {
 		h.addText(hostHeader, host)
 	}

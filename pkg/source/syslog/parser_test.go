@@ -85,11 +85,15 @@ func TestSingle(t *testing.T) {
 		{"<165>1 2003-10-11T22:14:15.003Z mymachine.example.com evntslog - ID47 [a@1 b=\"c\"] An event",
 			"{Facility=20 Severity=5 priority=165 version=1 timestamp=1065910455003 host=mymachine.example.com} evntslog - ID47 [a@1 b=\"c\"] An event"},
 		{"<13>1 2016-12-31T23:59:60Z h leap", "{" + user + " priority=13 version=1 timestamp=1483228800000 host=h} leap"},
+		{"<13>1 2024-06-01t12:00:00z host1 x", "{" + user + " priority=13 version=1 timestamp=1717243200000 host=host1} x"},
+		{"<13>1 2024-06-01T12:00:00+25:99 h x", "{" + user + " priority=13 version=1 host=h} x"},
+		{"<13>1 2024-06-01T12:00:00X h x", "{" + user + "} <13>1 2024-06-01T12:00:00X h x"},
 		{"<13>1 2024-13-45T25:61:00Z h x", "{" + user + " priority=13 version=1 host=h} x"},
 		{"<13>1 2023-02-29T00:00:00Z h x", "{" + user + " priority=13 version=1 host=h} x"},
 
 		{"<13>Jun  1 12:00:00 host1 su: x", "{" + user + " priority=13 timestamp=1780329600000 host=host1} su: x"},
 		{"<13>Jun 1 12:00:00 host1 su: x", "{" + user + " priority=13 timestamp=1780329600000 host=host1} su: x"},
+		{"<13>JUN  1 12:00:00 host1 su: x", "{" + user + " priority=13 timestamp=1780329600000 host=host1} su: x"},
 		{"<13>Dec 30 12:00:00 host1 x", "{" + user + " priority=13 timestamp=1767114000000 host=host1} x"}, // more than a month ahead: last year
 		{"<13>Dec 20 12:00:00 host1 x", "{" + user + " priority=13 timestamp=1797786000000 host=host1} x"}, // less: this year
 		{"<13>Feb 29 12:00:00 host1 x", "{" + user + " priority=13 timestamp=1772384400000 host=host1} x"}, // 2026 has none: the first of March
@@ -308,6 +312,23 @@ func TestYearChangesWhileConnected(t *testing.T) {
 		for e := range b.All() {
 			if got := header(e, "timestamp"); got != tt.want {
 				t.Errorf("at %v: got %s; want %s", tt.at, got, tt.want)
+			}
+		}
+	}
+}
+
+// TestPresent has the time of messages that tell none follow the clock, however
+// soon one comes after the other.
+func TestPresent(t *testing.T) {
+	p := &syslog.Parser{Dialect: syslog.Multiport}
+	for i := range 3 {
+		at := now.Add(time.Duration(i) * time.Second)
+		p.At(at)
+		var b event.Batch
+		p.Append(&b, []byte("<13>1 - h x"), false)
+		for e := range b.All() {
+			if got, want := header(e, "timestamp"), fmt.Sprint(at.UnixMilli()); got != want {
+				t.Errorf("after %d s: got %s; want %s", i, got, want)
 			}
 		}
 	}

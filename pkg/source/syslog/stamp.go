@@ -36,8 +36,11 @@ func clock(text []byte, at int) bool {
 
 // scan3164 returns where the time "Oct 11 22:14:15" ends that begins at at, 0
 // if it is none. A day below ten may have two blanks before it, or one.
+//
+// Flume: syslogtcp and syslogudp know no OCT; multiport_syslogtcp takes the 15
+// bytes for the time, whatever they are.
 func scan3164(text []byte, at int) int {
-	if at+5 > len(text) || !isLower(text[at+1]) || !isLower(text[at+2]) || !isSpace(text[at+3]) {
+	if at+5 > len(text) || !isLetter(text[at+1]) || !isLetter(text[at+2]) || !isSpace(text[at+3]) {
 		return 0
 	}
 	at += 4
@@ -58,15 +61,17 @@ func scan3164(text []byte, at int) int {
 	return at + 9
 }
 
-func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 // scan5424 returns where the time "2003-10-11T22:14:15.003-07:00" ends that
-// begins at at, 0 if it is none. The fraction and the zone may be missing.
+// begins at at, 0 if it is none. The fraction and the zone may be missing, and
+// the letters be small, as in RFC 3339.
 //
-// Flume: a fraction of more than six digits is none to syslogtcp.
+// Flume: a fraction of more than six digits and a small letter are none to
+// syslogtcp and syslogudp. To multiport_syslogtcp any character stands for Z.
 func scan5424(text []byte, at int) int {
 	if !digits(text, at, 4) || !has(text, at+4, '-') || !digits(text, at+5, 2) || !has(text, at+7, '-') ||
-		!digits(text, at+8, 2) || !has(text, at+10, 'T') || !clock(text, at+11) {
+		!digits(text, at+8, 2) || !clock(text, at+11) || text[at+10]|0x20 != 't' {
 		return 0
 	}
 	at += 19
@@ -78,7 +83,7 @@ func scan5424(text []byte, at int) int {
 		}
 	}
 	switch {
-	case has(text, at, 'Z'):
+	case at < len(text) && text[at]|0x20 == 'z':
 		at++
 	case has(text, at, '+') || has(text, at, '-'):
 		if !digits(text, at+1, 2) || !has(text, at+3, ':') || !digits(text, at+4, 2) {
@@ -131,8 +136,12 @@ func (p *Parser) millis5424(stamp []byte) (int64, bool) {
 		return time.Date(year, time.Month(month), day, hour, minute, second, 0, p.zone()).UnixMilli() + int64(fraction), true
 	}
 	offset := 0 // in minutes
-	if stamp[at] != 'Z' {
-		offset = 60*number(stamp[at+1:at+3]) + number(stamp[at+4:at+6])
+	if stamp[at]|0x20 != 'z' {
+		hours, minutes := number(stamp[at+1:at+3]), number(stamp[at+4:at+6])
+		if !inDay(hours, minutes, 0) {
+			return 0, false
+		}
+		offset = 60*hours + minutes
 		if stamp[at] == '-' {
 			offset = -offset
 		}
@@ -147,7 +156,7 @@ func daysOf(year, month int) int {
 	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
+const months = "janfebmaraprmayjunjulaugsepoctnovdec"
 
 // millis3164 reads a time that scan3164 has scanned. It is of the parser's
 // zone, and of the year that puts it between eleven months ago and a month
@@ -156,9 +165,9 @@ const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
 // Flume: multiport_syslogtcp takes it for UTC, and for 2001 when it is more
 // than a month old; an unknown month is 1970 to it.
 func (p *Parser) millis3164(stamp []byte) (int64, bool) {
-	month := 0
+	name, month := [3]byte{stamp[0] | 0x20, stamp[1] | 0x20, stamp[2] | 0x20}, 0
 	for i := 0; i < len(months); i += 3 {
-		if string(stamp[:3]) == months[i:i+3] {
+		if string(name[:]) == months[i:i+3] {
 			month = i/3 + 1
 		}
 	}
