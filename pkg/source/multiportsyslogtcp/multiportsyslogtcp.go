@@ -4,17 +4,19 @@
 // It takes the messages that syslogtcp does, and differs from it in these:
 //
 //   - Each port may have its character set. A message that is not written in it
-//     is kept as it came, with the header flume.syslog.status=Invalid alone. The
+//     is kept as it came, with the header flume.syslog.status=Invalid and
+//     without Facility and Severity. The
 //     body is in the character set that it came in, headers are in UTF-8.
 //   - The headers Priority and Version have capitals.
 //   - Where the time is "-", the header timestamp is the present.
 //   - What is no syslog message is kept whole and has the header
-//     flume.syslog.status=Invalid.
+//     flume.syslog.status=Invalid, with Facility and Severity only if it begins
+//     with a priority.
 //   - portHeader names a header for the port.
 //
 // As with syslogtcp, there are no acknowledgements: while the channel is full
 // the senders have to wait, and what was received and not yet committed is lost
-// if the source is killed.
+// if the source is killed, though not if it is asked to stop.
 //
 //	fsrc multiport_syslogtcp 10001,10002 --portHeader port | fsink file_roll /var/log/all
 package multiportsyslogtcp
@@ -25,8 +27,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/option"
@@ -55,6 +60,8 @@ var Spec = source.Spec{
 }
 
 // Options are the properties of a multiport_syslogtcp source.
+//
+// Flume: takes any number of connections.
 type Options struct {
 	Host           string                    `name:"host" default:"0.0.0.0" placeholder:"HOST" help:"Address or host name to listen on; 0.0.0.0 is all of the machine's addresses, of IPv4 and IPv6."`
 	Ports          []option.Int              `name:"ports" sep:" " required:"" placeholder:"PORTS" help:"Ports to listen on, with blanks between; 0 takes a free one."`
@@ -65,7 +72,7 @@ type Options struct {
 	Charset        option.Charset            `name:"charset.default" default:"UTF-8" placeholder:"CHARSET" help:"Character set of the messages."`
 	Charsets       map[string]option.Charset `name:"charset.port.<port>" placeholder:"CHARSET" help:"Character set of the messages that come to one port."`
 	BatchSize      option.Int                `name:"batchSize" default:"100" placeholder:"N" help:"Most messages to commit together."`
-	MaxConnections option.Int                `name:"max-connections" default:"1024" placeholder:"N" help:"Most senders at a time, for each port."`
+	MaxConnections option.Int                `name:"max-connections" default:"1024" placeholder:"N" help:"Most senders at a time, for each port; each may take a megabyte. Further ones are turned away."`
 	ReadBuffer     string                    `name:"readBufferSize" aliases:"readBufferBytes" notice:"a connection's buffer grows as it is needed"`
 	Processors     string                    `name:"numProcessors" notice:"all processors serve all connections"`
 	TLS            tlsconf.Server            `embed:"" group:"TLS"`
@@ -88,12 +95,21 @@ func (o *Options) Validate() error {
 			return fmt.Errorf("ports has %d; a port must be from 0 to 65535", port)
 		}
 	}
-	for port := range o.Charsets {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return fmt.Errorf("charset.port.%s is for %q, which is no port", port, port)
+	_, err := o.charsets()
+	return err
+}
+
+// charsets returns the character sets of ports by their number.
+func (o *Options) charsets() (map[int]option.Charset, error) {
+	sets := make(map[int]option.Charset)
+	for port, charset := range o.Charsets {
+		number, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("charset.port.%s is for %q, which is no port", port, port)
 		}
+		sets[int(number)] = charset
 	}
-	return nil
+	return sets, nil
 }
 
 // Open implements source.Options: it binds the ports.
@@ -101,6 +117,15 @@ func (o *Options) Validate() error {
 // Flume: a port that cannot be bound is logged, and the others are served; here
 // the source does not start.
 func (o *Options) Open(ctx context.Context) (source.Source, error) {
+	charsets, err := o.charsets()
+	if err != nil {
+		return nil, err
+	}
+	for port := range charsets {
+		if !slices.Contains(o.Ports, option.Int(port)) && !slices.Contains(o.Ports, 0) {
+			zerolog.Ctx(ctx).Warn().Msgf("charset.port.%d has no effect: %d is not among the ports", port, port)
+		}
+	}
 	secure, err := o.TLS.Config()
 	if err != nil {
 		return nil, err
@@ -122,19 +147,21 @@ func (o *Options) Open(ctx context.Context) (source.Source, error) {
 		MaxConnections: int(o.MaxConnections),
 		EventSize:      int(o.EventSize),
 		BatchSize:      int(o.BatchSize),
-		Parser:         o.parser,
+		Parser: func(ctx context.Context, conn net.Conn) *syslog.Parser {
+			return o.parser(ctx, conn, charsets)
+		},
 	}, nil
 }
 
 // parser returns a parser for one connection's messages.
-func (o *Options) parser(ctx context.Context, conn net.Conn) *syslog.Parser {
-	_, port, _ := net.SplitHostPort(conn.LocalAddr().String())
+func (o *Options) parser(ctx context.Context, conn net.Conn, charsets map[int]option.Charset) *syslog.Parser {
+	port := conn.LocalAddr().(*net.TCPAddr).Port
 	p := &syslog.Parser{Dialect: syslog.Multiport, Keep: o.KeepFields, Charset: o.Charset}
-	if charset, ok := o.Charsets[port]; ok {
+	if charset, ok := charsets[port]; ok {
 		p.Charset = charset
 	}
 	if o.PortHeader != "" {
-		p.Extra = append(p.Extra, o.PortHeader, port)
+		p.Extra = append(p.Extra, o.PortHeader, strconv.Itoa(port))
 	}
 	p.Extra = append(p.Extra, o.Client.Headers(ctx, conn.RemoteAddr())...)
 	return p

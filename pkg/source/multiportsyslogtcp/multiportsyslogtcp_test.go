@@ -1,11 +1,15 @@
 package multiportsyslogtcp_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/option"
 	"github.com/flumekit/flumekit/pkg/source"
@@ -98,20 +102,25 @@ func TestManyPortsAndPieces(t *testing.T) {
 	}
 }
 
-func TestCharsetOfAPort(t *testing.T) {
+func freePort(t *testing.T) int {
+	t.Helper()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
+	defer free.Close()
+	return free.Addr().(*net.TCPAddr).Port
+}
+
+func TestCharsetOfAPort(t *testing.T) {
+	port := freePort(t)
 	opt := options(1)
 	opt.Ports = append(opt.Ports, option.Int(port))
 	var latin option.Charset
 	if err := latin.UnmarshalText([]byte("ISO-8859-1")); err != nil {
 		t.Fatal(err)
 	}
-	opt.Charsets = map[string]option.Charset{fmt.Sprint(port): latin}
+	opt.Charsets = map[string]option.Charset{"0" + fmt.Sprint(port): latin} // a number, to Flume
 	if err := opt.Validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +137,30 @@ func TestCharsetOfAPort(t *testing.T) {
 	}
 	if host, _ := latin1.Headers.Get("host"); host != "café" || string(latin1.Body) != "th\xe9" {
 		t.Errorf("where ISO-8859-1 is meant: got %q of host %q; want th\\xe9 of café", latin1.Body, host)
+	}
+}
+
+func TestCharsetOfNoPortIsTold(t *testing.T) {
+	for _, tt := range []struct {
+		port int
+		told bool
+	}{{0, false}, {freePort(t), true}} {
+		opt := options(1)
+		opt.Ports[0] = option.Int(tt.port)
+		opt.Charsets = map[string]option.Charset{"9": {}}
+		var log bytes.Buffer
+		ctx, cancel := context.WithCancel(zerolog.New(&log).WithContext(t.Context()))
+		src, err := opt.Open(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if err := src.Run(ctx, new(sourcetest.Collector)); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if got := strings.Contains(log.String(), "charset.port.9 has no effect"); got != tt.told {
+			t.Errorf("port %d: got the log %q; want told: %v", tt.port, log.String(), tt.told)
+		}
 	}
 }
 
