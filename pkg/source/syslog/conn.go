@@ -19,6 +19,10 @@ const (
 	largeBuffer = 256 << 10
 )
 
+// DrainTime is how long a source that is asked to stop goes on to take what the
+// system has received: the senders believe that it has arrived.
+const DrainTime = 200 * time.Millisecond
+
 // conn takes the messages of one connection.
 type conn struct {
 	socket net.Conn
@@ -43,13 +47,13 @@ func newConn(s *Server, socket net.Conn, put source.Put, parser *Parser) *conn {
 	return &conn{socket: socket, put: put, parser: parser, split: Splitter{Size: s.EventSize}, most: most}
 }
 
-// serve takes messages until the sender leaves or ctx is done. It returns an
-// error if they cannot be committed.
+// serve takes messages until the sender leaves, or DrainTime after ctx is done.
+// It returns an error if they cannot be committed.
 //
 // Flume: what the channel refuses is dropped; here the sender has to wait,
 // since nothing is read meanwhile.
 func (c *conn) serve(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { c.socket.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { c.socket.SetReadDeadline(time.Now().Add(DrainTime)) })()
 	for {
 		readErr := c.read()
 		c.parser.At(time.Now())

@@ -19,14 +19,17 @@
 //     and the header flume.syslog.status=Invalid.
 //   - A message longer than eventSize is cut into several: the first has the
 //     header flume.syslog.status=Incomplete, and so has what a connection broke
-//     off in.
+//     off in; of the others, those without a priority are marked Invalid.
+//   - A carriage return before the newline stays in the body.
 //   - format.regex adds a form of your own.
 //
 // Syslog over TCP has no acknowledgements: the sender believes that a message
 // has arrived when the system has taken it. While the channel is full nothing
 // is read, and the sender has to wait. What was read and not yet committed, two
 // batches of each connection at most, and what the system has received and the
-// source has not read, is lost if the source is killed.
+// source has not read, is lost if the source is killed. Asked to stop, it takes
+// what the system has received before it ends, and what comes in the next fifth
+// of a second.
 //
 //	fsrc syslogtcp :5140 | fsink file_roll /var/log/all
 //	fsrc syslogtcp :6514 --ssl --keystore server.pem | fchan file /var/spool/c1
@@ -60,6 +63,8 @@ var Spec = source.Spec{
 }
 
 // Options are the properties of a syslogtcp source.
+//
+// Flume: listens nowhere without a host, and takes any number of connections.
 type Options struct {
 	Host           string            `name:"host" default:"0.0.0.0" placeholder:"HOST" help:"Address or host name to listen on; 0.0.0.0 is all of the machine's addresses, of IPv4 and IPv6."`
 	Port           option.Int        `name:"port" required:"" placeholder:"PORT" help:"Port to listen on; 0 takes a free one."`
@@ -67,7 +72,7 @@ type Options struct {
 	KeepFields     syslog.KeepFields `name:"keepFields" default:"none" placeholder:"FIELDS" help:"What stays in the body: none, all (the message as it came), or some of priority, version, timestamp, hostname."`
 	Client         syslog.Client     `embed:""`
 	Format         syslog.Format     `embed:""`
-	MaxConnections option.Int        `name:"max-connections" default:"1024" placeholder:"N" help:"Most senders at a time."`
+	MaxConnections option.Int        `name:"max-connections" default:"1024" placeholder:"N" help:"Most senders at a time; each may take a megabyte. Further ones are turned away."`
 	TLS            tlsconf.Server    `embed:"" group:"TLS"`
 }
 

@@ -124,6 +124,34 @@ func TestStopCommitsWhatWasRead(t *testing.T) {
 	}
 }
 
+// TestStopTakesWhatTheSystemHas has the source stopped when it has not read all
+// that was sent, since it waits for a commit.
+func TestStopTakesWhatTheSystemHas(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	src, err := options().Open(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var put sourcetest.Collector
+	put.Hold()
+	done := make(chan error, 1)
+	go func() { done <- src.Run(ctx, &put) }()
+	conn := sourcetest.Dial(t, src.(source.Addresser).Addr())
+	const lines = 1000
+	if _, err := io.WriteString(conn, strings.Repeat("<13>1 - - "+strings.Repeat("x", 90)+"\n", lines)); err != nil {
+		t.Fatal(err)
+	}
+	put.AwaitCaller(t)
+	cancel()
+	put.Accept()
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if got := len(put.Bodies()); got != lines {
+		t.Errorf("got %d messages; want %d", got, lines)
+	}
+}
+
 // TestFullChannelStopsReading has the sender wait while nothing can be
 // committed, and nothing lost.
 func TestFullChannelStopsReading(t *testing.T) {

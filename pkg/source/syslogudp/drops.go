@@ -9,7 +9,7 @@ import (
 )
 
 // watchDrops logs how many datagrams the system dropped, from time to time and
-// when ctx is done.
+// at last when ctx is done, which is when no more are received.
 func watchDrops(ctx context.Context, conn *net.UDPConn) {
 	told := uint64(0)
 	look := func() {

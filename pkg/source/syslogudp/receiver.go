@@ -3,9 +3,11 @@ package syslogudp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -56,9 +58,9 @@ func (r *receiver) Run(ctx context.Context, put source.Put) error {
 	r.changed.L = &r.mu
 	r.filling = new(event.Batch)
 	r.parsers = make(map[netip.Addr]*syslog.Parser)
-	defer context.AfterFunc(ctx, func() { r.conn.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { r.conn.SetReadDeadline(time.Now().Add(syslog.DrainTime)) })()
 
-	watching, stop := context.WithCancel(ctx)
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var others sync.WaitGroup
 	others.Go(func() { watchDrops(watching, r.conn) })
 	others.Go(func() { r.commit(put) })
@@ -76,13 +78,16 @@ func (r *receiver) Run(ctx context.Context, put source.Put) error {
 	return err
 }
 
-// receive takes datagrams until ctx is done or a commit has failed.
+// receive takes datagrams until DrainTime after ctx is done, or until a commit
+// has failed.
+//
+// Flume: a datagram ends at a newline, and what follows that is lost.
 func (r *receiver) receive(ctx context.Context) error {
 	buf := make([]byte, maxDatagram)
 	for {
 		n, from, err := r.conn.ReadFromUDPAddrPort(buf)
 		switch {
-		case ctx.Err() != nil || r.failed():
+		case r.failed() || errors.Is(err, os.ErrDeadlineExceeded):
 			return nil
 		case err != nil:
 			return fmt.Errorf("receiving datagrams: %w", err)

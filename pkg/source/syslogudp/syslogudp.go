@@ -1,13 +1,16 @@
 // Package syslogudp is the syslogudp source: it takes syslog messages from UDP,
 // each datagram as one.
 //
-// Messages, events and headers are those of syslogtcp. Newlines at the end of a
-// datagram are not part of its message; within it they are.
+// Messages, events and headers are those of syslogtcp. Newlines at the beginning
+// and the end of a datagram are not part of its message; within it they are. A
+// datagram without anything else is no message.
 //
 // UDP loses messages without a word to anybody: on the way, and where they come
 // faster than they are committed, since the system keeps only as many as fit in
 // its receive buffer. The source asks for as large a buffer as the system gives
-// (on Linux net.core.rmem_max), and logs what the system says it dropped.
+// (on Linux net.core.rmem_max), and logs what the system says it dropped. Asked
+// to stop, it takes what is in the buffer before it ends, and what comes in the
+// next fifth of a second.
 // Senders that must not lose messages use syslogtcp.
 //
 //	fsrc syslogudp :5140 | fsink file_roll /var/log/all

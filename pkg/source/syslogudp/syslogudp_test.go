@@ -72,6 +72,35 @@ func TestDatagrams(t *testing.T) {
 	}
 }
 
+// TestStopTakesWhatTheSystemHas has the source stopped before it has read what
+// was sent.
+func TestStopTakesWhatTheSystemHas(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	src, err := options().Open(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.Dial("udp", src.(source.Addresser).Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const datagrams = 100
+	for range datagrams {
+		if _, err := conn.Write([]byte("<13>1 - - x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	var put sourcetest.Collector
+	if err := src.Run(ctx, &put); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if got := len(put.Bodies()); got != datagrams {
+		t.Errorf("got %d messages; want %d", got, datagrams)
+	}
+}
+
 func TestClientHeaders(t *testing.T) {
 	opt := options()
 	opt.Client = syslog.Client{IPHeader: "ip"}
