@@ -14,7 +14,9 @@
 // With compression-type deflate clients must compress, and with ssl they must
 // speak TLS. With both, TLS is expected within the compressed stream, as Flume
 // 1.10 and 1.11 have it, or the compressed stream within TLS, as Flume up to
-// 1.9: what the client begins with decides.
+// 1.9: what the client begins with decides. Flume up to 1.9 cannot speak TLSv1.3,
+// which Java 11 and later have it try: include-protocols = TLSv1.2, here or in
+// its sinks, lets them in.
 //
 // With ipFilter the first of ipFilterRules that fits a client says whether it
 // may connect; if none fits it may. A rule is allow or deny, ip or name, and a
