@@ -110,7 +110,10 @@ func (c *cluster) use(do func(*hdfs.Client) error) error {
 	if err != nil {
 		return err
 	}
-	return spelled(do(client))
+	if err = do(client); errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w for user %s", err, client.User())
+	}
+	return spelled(err)
 }
 
 // spelled adds to an error of a name node's what that says beside its class.

@@ -17,7 +17,8 @@ import (
 // breaks it: the answer that came too late would be taken for the next call's.
 type nodeConn struct {
 	net.Conn
-	bound time.Duration
+	bound  time.Duration
+	broken error // by what; writes say that too, and not that it is closed
 }
 
 func (c *nodeConn) Read(p []byte) (int, error) {
@@ -28,12 +29,19 @@ func (c *nodeConn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = fmt.Errorf("no answer within %d ms: %w", c.bound.Milliseconds(), err)
+		}
+		c.broken = err
 		c.Close()
 	}
 	return n, err
 }
 
 func (c *nodeConn) Write(p []byte) (int, error) {
+	if c.broken != nil {
+		return 0, c.broken
+	}
 	if c.bound > 0 {
 		if err := c.SetWriteDeadline(time.Now().Add(c.bound)); err != nil {
 			return 0, err

@@ -68,7 +68,7 @@ func (k *buckets) completeAll(found []*leftover) {
 		}
 	}
 	for _, l := range found {
-		k.log.Warn().Str("file", l.path).Msg("The file is left in use: another process may be writing to it.")
+		k.log.Warn().Str("file", l.path).Msg("The file is left in use: another process may be writing to it, or was until a moment ago. The next start looks again.")
 	}
 }
 
