@@ -8,7 +8,7 @@
 . scripts/peers/lib.sh
 . scripts/peers/lib/hdfs.sh
 
-start_hdfs
+start_hdfs dfs.permissions.enabled=true
 
 codecs=(none gzip bzip2 snappy lz4 default deflate)
 if load_native; then
@@ -46,6 +46,13 @@ while read -r type codec format compression; do
 done < <(types)
 shell -text "${dirs[@]}" | sed 's/^[0-9]*\t//' | awk '{ n = (NR - 1) % 3000 + 1 } n <= 3 || n >= 2999' >"$work/got"
 same "Hadoop reads ${#dirs[@]} types of files" "$work/want" "$work/got"
+
+# Who may not write is told as whom.
+stranger() { HADOOP_USER_NAME=stranger exec "$bin/fsink" hdfs /forbidden <<<'line'; }
+start stranger stranger
+await stranger 'permission denied for user stranger'
+stop stranger
+ok 'the user who may not write is named'
 
 # agent WHO TITLE PROPERTY=VALUE…: start a Flume, or ours, that writes what $netcat
 # takes to /TITLE-WHO with those properties; say has it take lines.
@@ -111,14 +118,18 @@ configurations() {
 	echo 'lines hdfs.fileType=DataStream serializer=header_and_text hdfs.fileSuffix=.log hdfs.path=%{colour}/%Y'
 	echo 'gzip hdfs.fileType=CompressedStream hdfs.codeC=gzip hdfs.filePrefix=p-%{colour}'
 	echo 'avro hdfs.fileType=DataStream serializer=avro_event hdfs.fileSuffix=.avro serializer.compressionCodec=deflate'
+	# shellcheck disable=SC2016 # that is a class's name
+	echo 'datum hdfs.fileType=DataStream serializer=org.apache.flume.sink.hdfs.AvroEventSerializer$Builder hdfs.fileSuffix=.avro' \
+		"serializer.schemaURL=$hdfs/schema.avsc"
 	[ -z "$native" ] || echo 'zstd hdfs.fileType=CompressedStream hdfs.codeC=ZStandardCodec'
 	[ -z "$native" ] || echo 'zstd-sequence hdfs.codeC=zstandard hdfs.writeFormat=Text'
 }
+echo '"string"' | shell -put - /schema.avsc
 while read -r title properties; do
 	for who in theirs ours; do
 		# shellcheck disable=SC2086 # they are several
 		agent "$who" "$title" $properties
-		seq 500 | sed 's/^/line /' | say
+		seq -f $'\022line %04g' 500 | say # with its length before it a line is an Avro datum as well
 		until_true 180 "$title-$who has begun its last file" has "/$title-$who" 8
 		stop "$title-$who"
 		shell -ls -R "/$title-$who" | awk '/^-/ { print $NF }' | sort >"$work/paths"
