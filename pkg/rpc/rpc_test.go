@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -431,6 +433,55 @@ func TestLoadBalance(t *testing.T) {
 			t.Errorf("got %q; want Flume's reason and a hint", text)
 		}
 	})
+}
+
+// TestOneClientOfMany has many goroutines use one client, and one of them close
+// it under the others.
+func TestOneClientOfMany(t *testing.T) {
+	for name, kind := range map[string]rpc.ClientType{"default": rpc.Default, "failover": rpc.Failover, "load balance": rpc.LoadBalance} {
+		t.Run(name, func(t *testing.T) {
+			one, two := new(peer).start(t), new(peer).start(t)
+			opt := options(one.addr, two.addr)
+			opt.Type = kind
+			client := open(t, opt)
+			const callers, calls = 8, 20
+			var first, all sync.WaitGroup
+			var sent atomic.Int64
+			for range callers {
+				first.Add(1)
+				all.Go(func() {
+					for n := 0; ; n++ {
+						if n == calls {
+							first.Done()
+						}
+						if err := client.AppendBatch(t.Context(), batchOf("x")); err != nil {
+							if n < calls || !errors.Is(err, rpc.ErrClosed) {
+								t.Errorf("call %d: %v", n, err)
+							}
+							if n < calls {
+								first.Done()
+							}
+							return
+						}
+						sent.Add(1)
+						client.BatchSize()
+					}
+				})
+			}
+			first.Wait()
+			if err := client.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			all.Wait()
+			if err := client.Close(); err != nil {
+				t.Errorf("a second Close: %v", err)
+			}
+			// A call that was under way when the client was closed may have been committed.
+			if got := len(one.bodies()) + len(two.bodies()); got < int(sent.Load()) || got > int(sent.Load())+callers {
+				t.Errorf("got %d events; want the %d that were acknowledged", got, sent.Load())
+			}
+		})
+	}
 }
 
 // TestNothingAcknowledgedIsLost sends while servers end and start again at
