@@ -14,6 +14,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/nonblock"
 )
 
 // maxReply bounds an answer, of which a server's protocol is the longest part.
@@ -148,7 +149,7 @@ func (c *connection) try(ctx context.Context, request func(dst []byte) []byte) e
 }
 
 // layersHint is what to look at where a server has not answered yet.
-const layersHint = "see that ssl, compression-type and, with both, compression-order are those of the server, and that it admits this client"
+const layersHint = "see that ssl, compression-type and, with both, compression-order are those of the server, and that it admits this client and a request of this size"
 
 // timeoutError is an error of connect-timeout or request-timeout.
 type timeoutError struct{ text string }
@@ -180,7 +181,7 @@ func (c *connection) dial(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("RPC connection error: %w", cause(err))
 	}
-	conn, err := c.layers(ctx, raw)
+	conn, err := c.layers(ctx, nonblock.NewConn(raw))
 	if err != nil {
 		raw.Close()
 		if isTimeout(err) || ctx.Err() != nil {

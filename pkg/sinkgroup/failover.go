@@ -12,9 +12,8 @@
 // to the better sink as soon as that has recovered. While all are left alone,
 // events wait.
 //
-// Sinks without a priority come after -1, in the order of their names in sinks:
-// the first of them has -1, the second -2. Each priority given must be
-// different.
+// Of the sinks without a priority the first in sinks has -1, the second -2, and so
+// on. The priorities that are given must all be different.
 //
 // A batch may arrive twice, once at each of two sinks, if one fails after it has
 // written events. A sink that cannot be opened is left alone likewise, and the
