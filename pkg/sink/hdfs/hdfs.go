@@ -205,6 +205,7 @@ func (o *Options) checkUser() error {
 // MaxEvents implements sink.Batcher.
 func (o *Options) MaxEvents() int { return int(o.BatchSize) }
 
+// Flume: another roundUnit turns rounding off, with a warning; here it is refused.
 func (o *Options) rounding() escape.Rounding {
 	if !o.Round {
 		return escape.Rounding{}
