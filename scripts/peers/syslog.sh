@@ -5,6 +5,7 @@
 # syslogudp, in the old form and the new, in datagrams, lines, counted and in
 # TLS, makes the events that Flume makes of it, headers and bodies alike. Flume
 # does not know counted messages: those have to become what it makes of lines.
+# So do odd messages, sent without a sender.
 . scripts/peers/lib.sh
 export TZ=UTC LC_ALL=C.UTF-8
 
@@ -67,7 +68,7 @@ openssl pkcs12 -export -in "$work/cert.pem" -inkey "$work/key.pem" -out "$work/i
 
 # Flume's sources and ours, each with a file for its events.
 declare -A port=()
-kinds='tcp udp multi tls'
+kinds='tcp udp multi tls multitls'
 conf=$work/flume.conf
 {
 	echo "a1.sources = $kinds"
@@ -81,8 +82,10 @@ for kind in $kinds; do
 	multi) source="type = multiport_syslogtcp,ports = ${port[flume-$kind]}" ;;
 	udp) source="type = syslogudp,port = ${port[flume-$kind]}" ;;
 	tcp) source="type = syslogtcp,port = ${port[flume-$kind]}" ;;
-	tls) source="type = syslogtcp,port = ${port[flume-$kind]},ssl = true,keystore = $work/id.p12,keystore-type = PKCS12,keystore-password = secret" ;;
+	tls) source="type = syslogtcp,port = ${port[flume-$kind]}" ;;
+	multitls) source="type = multiport_syslogtcp,ports = ${port[flume-$kind]}" ;;
 	esac
+	case $kind in *tls) source="$source,ssl = true,keystore = $work/id.p12,keystore-type = PKCS12,keystore-password = secret" ;; esac
 	{
 		tr , '\n' <<<"$source,host = 127.0.0.1,channels = $kind" | sed "s/^/a1.sources.$kind./"
 		sed "s/^/a1.sinks.$kind./" <<-END
@@ -113,8 +116,10 @@ ours() {
 ours tcp syslogtcp 127.0.0.1:0
 ours udp syslogudp 127.0.0.1:0
 ours multi multiport_syslogtcp 0 --host 127.0.0.1
-ours tls syslogtcp 127.0.0.1:0 --ssl --keystore "$work/id.p12" --keystore-type PKCS12 --keystore-password secret
-for kind in tcp multi tls; do until_true 60 "Flume's $kind listens" listens "${port[flume-$kind]}"; done
+tls=(--ssl --keystore "$work/id.p12" --keystore-type PKCS12 --keystore-password secret)
+ours tls syslogtcp 127.0.0.1:0 "${tls[@]}"
+ours multitls multiport_syslogtcp 0 --host 127.0.0.1 "${tls[@]}"
+for kind in tcp multi tls multitls; do until_true 60 "Flume's $kind listens" listens "${port[flume-$kind]}"; done
 udp_bound() { grep -q ":$(printf %04X "${port[flume-udp]}") " /proc/net/udp /proc/net/udp6; }
 until_true 60 "Flume's udp listens" udp_bound
 
@@ -168,7 +173,7 @@ both() {
 # rsyslog sends the same messages to all, at the same time.
 if [ "${#rsyslogd[@]}" -gt 0 ]; then
 	outputs='udp tcp multi'
-	[ -z "$driver" ] || outputs="$outputs tls"
+	[ -z "$driver" ] || outputs="$outputs tls multitls"
 	{
 		echo 'module(load="imfile")'
 		echo "global(workDirectory=\"$work\" defaultNetstreamDriverCAFile=\"$work/cert.pem\")"
@@ -181,7 +186,7 @@ if [ "${#rsyslogd[@]}" -gt 0 ]; then
 				*-tcp) echo 'protocol="tcp"' ;;
 				ours-multi) echo 'protocol="tcp" template="RSYSLOG_SyslogProtocol23Format" TCP_Framing="octet-counted"' ;;
 				*-multi) echo 'protocol="tcp" template="RSYSLOG_SyslogProtocol23Format"' ;;
-				*-tls) echo "protocol=\"tcp\" template=\"RSYSLOG_SyslogProtocol23Format\" StreamDriver=\"$driver\" StreamDriverMode=\"1\" StreamDriverAuthMode=\"x509/name\" StreamDriverPermittedPeers=\"localhost\"" ;;
+				*tls) echo "protocol=\"tcp\" template=\"RSYSLOG_SyslogProtocol23Format\" StreamDriver=\"$driver\" StreamDriverMode=\"1\" StreamDriverAuthMode=\"x509/name\" StreamDriverPermittedPeers=\"localhost\"" ;;
 				esac
 				echo ')'
 			done
@@ -189,7 +194,7 @@ if [ "${#rsyslogd[@]}" -gt 0 ]; then
 	} >"$work/rsyslog.conf"
 	awk 'BEGIN { for (i = 1; i <= 200; i++) printf "line %d%s grün\n", i, i % 50 ? "" : ": <13>1 - {a=b} " }' >"$work/in.txt"
 	start rsyslog "${rsyslogd[@]}" -n -M "$modules" -f "$work/rsyslog.conf" -i "$work/rsyslog.pid"
-	declare -A how=([udp]='datagrams, RFC 3164' [tcp]='lines, RFC 3164' [multi]='counted, RFC 5424' [tls]='lines in TLS, RFC 5424')
+	declare -A how=([udp]='datagrams, RFC 3164' [tcp]='lines, RFC 3164' [multi]='counted, RFC 5424' [tls]='lines in TLS, RFC 5424' [multitls]='lines in TLS, RFC 5424')
 	for kind in $outputs; do
 		for who in flume ours; do until_true 30 "$who has what rsyslog sends to $kind" arrived "$who" "$kind" 200; done
 		events flume "$kind" >"$work/want"
@@ -198,6 +203,27 @@ if [ "${#rsyslogd[@]}" -gt 0 ]; then
 	done
 	stop rsyslog
 fi
+
+# What no sender should send, and some do. To syslogtcp first what has no known
+# form: Flume has the priority and version of what comes before in its headers.
+# What the two make of other messages differs, as is marked in the code.
+long=$(printf '%02600d' 0 | tr 0 a)
+sd='app - id [x@1 k="a\]b\"c"]'" $(printf '\357\273\277')m"
+printf '%s\n' "<13>$long" '' noprio '<>x' '<abc>x' '<1234>x' '<-5>x' '<13>' '<13>x' '<13>1 - h' \
+	'<13>Jun  1 12:00:00 su: x' '<13>Jun  1 12:00:00.5 h x' '<13>2024 Jun  1 12:00:00 h x' '<13>1  - h x' \
+	'<13>1 2024-06-01T12:00:00+0200 h x' '<13>12 2024-06-01T12:00:00Z h x' \
+	'<013>Jan  1 00:00:00 h x' '<13>Dec 31 23:59:59 h x' '<191>Jun  1 12:00:00 h x' '<192>Jun 1 12:00:00 h x' \
+	'<999>Feb 29 12:00:00 10.0.0.1 x' '<13>Foo  1 12:00:00 h x' '<13>Jun  1 12:00:00 h ' \
+	'<13>2024-06-01T12:00:00Z h x' '<13> 2024-06-01T12:00:00-08:00 h x' '<13>0 2024-06-01T12:00:00Z h  x' \
+	'<13>2 2024-06-01T12:00:00 h x' '<13>1 - - x' '<13>1 - h -' "<165>1 2003-10-11T22:14:15.003Z h $sd" >"$work/odd-tcp"
+printf '%s\n' "$long" noprio '<>x' '<abc>x' '<13' '<013>2024-06-01T12:00:00Z h x' '<191>2024-06-01T12:00:00Z h x' \
+	'<999>1 2024-06-01T12:00:00.5Z [::1]:514 x' '<13>1 2024-06-01T12:00:00.123456789-05:00 h x' \
+	'<13>1 2024-06-01T12:00:00Z h ' "<165>1 2003-10-11T22:14:15.003Z h $sd" >"$work/odd-multi"
+# An empty line is no event, and the long one is two.
+for kind in tcp multi; do
+	n=$(grep -c . "$work/odd-$kind")
+	both "odd messages to $kind" "$kind" $((n + 1)) bash -c 'cat "$1" >"/dev/tcp/127.0.0.1/$2"' - "$work/odd-$kind" PORT
+done
 
 if [ "${#loggen[@]}" -gt 0 ]; then
 	load() { both "$@" --quiet --size 200 127.0.0.1 PORT; }
@@ -209,6 +235,7 @@ if [ "${#loggen[@]}" -gt 0 ]; then
 	load 'loggen to tcp: 500 counted, RFC 5424' tcp 500 "${loggen[@]}" --stream --syslog-proto flume:--no-framing
 	load 'loggen to multi: 500 counted, RFC 5424' multi 500 "${loggen[@]}" --stream --syslog-proto flume:--no-framing
 	load 'loggen to tls: 500 lines' tls 500 "${loggen[@]}" --use-ssl
+	load 'loggen to multitls: 500 lines, RFC 5424' multitls 500 "${loggen[@]}" --use-ssl --syslog-proto --no-framing
 fi
 
 # The new form comes last: in datagrams, Flume has its version in later events.
