@@ -15,8 +15,8 @@ import (
 type Format struct {
 	Regex      string `name:"format.regex" placeholder:"REGEXP" help:"A format of messages that is tried before those of the RFCs. Its groups are the priority, version, timestamp, host and body."`
 	Search     string `name:"format.search" placeholder:"REGEXP" help:"What to replace in the timestamp before it is read."`
-	Replace    string `name:"format.replace" placeholder:"TEXT" help:"What to replace that with; $1 is the first group of format.search."`
-	DateFormat string `name:"format.dateFormat" placeholder:"FORMAT" help:"How the timestamp is written, as Java's SimpleDateFormat has it."`
+	Replace    string `name:"format.replace" placeholder:"TEXT" help:"What to replace that with, nothing if it is not set; $1 is the first group of format.search."`
+	DateFormat string `name:"format.dateFormat" placeholder:"FORMAT" help:"How the timestamp is written, as Java's SimpleDateFormat has it. Without it messages of this format have no header timestamp."`
 }
 
 // Validate checks what the values alone can tell.
@@ -83,6 +83,9 @@ type Custom struct {
 }
 
 // match finds the parts of a message that has the format.
+//
+// Flume: loses every message of the format if there is format.search, but no
+// format.replace.
 func (c *Custom) match(text []byte, zone *time.Location) (layout, bool) {
 	at := c.whole.FindSubmatchIndex(text)
 	if at == nil {

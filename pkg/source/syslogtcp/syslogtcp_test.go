@@ -222,6 +222,19 @@ func TestKeepFieldsAndFormat(t *testing.T) {
 	}
 }
 
+// TestSearchWithoutReplace has what is found taken out of the time.
+func TestSearchWithoutReplace(t *testing.T) {
+	opt := options()
+	opt.Format = syslog.Format{Regex: `<(\d+)>(X)\|([^|]*)\|([^|]*)\|(.*)`, Search: `^about `, DateFormat: "MM/yyyy Z"}
+	var put sourcetest.Collector
+	conn := sourcetest.Dial(t, sourcetest.Listen(t, opt, &put))
+	io.WriteString(conn, "<13>X|about 12/2026 +0000|h|b\n")
+	put.Await(t, 1)
+	if got, want := header(t, &put, "timestamp"), "1796083200000"; got != want {
+		t.Errorf("got the timestamp %q; want %s", got, want)
+	}
+}
+
 func TestClientHeaders(t *testing.T) {
 	opt := options()
 	opt.Client = syslog.Client{IPHeader: "ip", HostnameHeader: "host"}
