@@ -14,6 +14,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/nonblock"
 )
 
 // maxReply bounds an answer, of which a server's protocol is the longest part.
@@ -180,7 +181,7 @@ func (c *connection) dial(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("RPC connection error: %w", cause(err))
 	}
-	conn, err := c.layers(ctx, raw)
+	conn, err := c.layers(ctx, nonblock.NewConn(raw))
 	if err != nil {
 		raw.Close()
 		if isTimeout(err) || ctx.Err() != nil {

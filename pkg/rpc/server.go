@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/event"
+	"github.com/flumekit/flumekit/pkg/nonblock"
 )
 
 // MaxRequest is the most bytes of a request that a Server takes by default.
@@ -114,7 +115,7 @@ func (s *Server) serve(ctx context.Context, raw net.Conn, log zerolog.Logger) er
 		raw.SetReadDeadline(time.Unix(1, 0))
 		raw.SetWriteDeadline(time.Now().Add(answerTime))
 	})()
-	conn, in, err := s.layers(raw)
+	conn, in, err := s.layers(nonblock.NewConn(raw))
 	if err == nil {
 		c := &client{server: s, conn: conn, in: in, log: log}
 		defer conn.Close()

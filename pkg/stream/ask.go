@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/nonblock"
 )
 
 // askVersion is the version of the questions that a listener answers. It says so
@@ -24,7 +24,7 @@ const flagBatch = 1 // of a note: the batch that it speaks of follows
 // goroutine reads it.
 type Replies struct {
 	name string // of the other end, for messages
-	conn *net.UnixConn
+	conn *nonblock.Conn
 	from *bufio.Reader
 	most int // bytes of a batch
 	stop func() bool
@@ -119,7 +119,7 @@ func (r *Replies) Close() {
 // Replier answers one question. One goroutine uses it, but for Abort; it is ended by
 // End or Abort.
 type Replier struct {
-	conn *net.UnixConn
+	conn *nonblock.Conn
 	seq  uint64
 	buf  []byte
 }

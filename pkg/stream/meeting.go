@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/flumekit/flumekit/pkg/nonblock"
 	"golang.org/x/sys/unix"
 )
 
@@ -35,7 +36,7 @@ var errStranger = errors.New("the process at the other end belongs to another us
 
 // greet exchanges hellos on a new connection: the dialling end speaks first.
 // It returns the other end's hello and the reader that goes on from there.
-func greet(conn *net.UnixConn, mine Hello, dialled bool) (Hello, *bufio.Reader, error) {
+func greet(conn *nonblock.Conn, mine Hello, dialled bool) (Hello, *bufio.Reader, error) {
 	if uid, ok := peerUID(conn); ok && uid != os.Geteuid() {
 		return Hello{}, nil, errStranger
 	}
@@ -65,7 +66,7 @@ func greet(conn *net.UnixConn, mine Hello, dialled bool) (Hello, *bufio.Reader, 
 // It dials once more when there is something to read, and nothing is read before:
 // that is how the writer knows, when something was read, that the reader is not
 // one of ours.
-func call(ctx context.Context, f *os.File, name string, hello Hello) *net.UnixConn {
+func call(ctx context.Context, f *os.File, name string, hello Hello) *nonblock.Conn {
 	// A writer that starts later waits for us at least half a second.
 	for pause := time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 100*time.Millisecond) {
 		if conn := callOnce(name, hello); conn != nil {
@@ -99,8 +100,17 @@ func polled(f syscall.Conn, events int16, wait time.Duration) bool {
 	return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
 }
 
-func callOnce(name string, hello Hello) *net.UnixConn {
+// dialUnix connects to the Unix socket name.
+func dialUnix(name string) (*nonblock.Conn, error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: name, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	return nonblock.NewConn(conn), nil
+}
+
+func callOnce(name string, hello Hello) *nonblock.Conn {
+	conn, err := dialUnix(name)
 	if err != nil {
 		return nil
 	}

@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"net"
 	"os"
 	"syscall"
 
@@ -13,7 +12,7 @@ import (
 func meetingName(id string) string { return "@flumekit-pipe-" + id }
 
 // peerUID returns the user of the process at the other end.
-func peerUID(conn *net.UnixConn) (uid int, ok bool) {
+func peerUID(conn syscall.Conn) (uid int, ok bool) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return 0, false

@@ -3,10 +3,10 @@
 package stream
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"reflect"
+	"syscall"
 )
 
 // meetingName puts the meeting into a directory that only the user may enter.
@@ -21,7 +21,7 @@ func meetingName(id string) string {
 }
 
 // peerUID cannot be asked portably; the directory keeps other users out.
-func peerUID(*net.UnixConn) (uid int, ok bool) { return 0, false }
+func peerUID(syscall.Conn) (uid int, ok bool) { return 0, false }
 
 // inode reads the numbers by name, since their types differ between systems.
 func inode(info os.FileInfo) (dev, ino uint64, ok bool) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/nonblock"
 )
 
 // firstDialTime is how long the first dial waits for somebody to listen.
@@ -92,7 +93,7 @@ func (l *Listener) accept() {
 	for {
 		conn, err := l.unix.AcceptUnix()
 		if err == nil {
-			go l.greet(conn)
+			go l.greet(nonblock.NewConn(conn))
 			continue
 		}
 		select {
@@ -104,7 +105,7 @@ func (l *Listener) accept() {
 }
 
 // greet passes on a connection whose hello is in order.
-func (l *Listener) greet(conn *net.UnixConn) {
+func (l *Listener) greet(conn *nonblock.Conn) {
 	theirs, r, err := greet(conn, l.hello, false)
 	if err != nil || (theirs.Role != Put && theirs.Role != Take && theirs.Role != Ask) {
 		conn.Close() // not ours, or a look whether somebody listens
@@ -143,7 +144,7 @@ func (l *Listener) Close() error {
 // (for Take), Replier (for Ask) and Close is called, once; Deserted at any time.
 type Conn struct {
 	Hello  Hello // the other end's
-	conn   *net.UnixConn
+	conn   *nonblock.Conn
 	from   *bufio.Reader
 	bounds Bounds
 }
@@ -215,7 +216,7 @@ func DialTake(ctx context.Context, addr, name string, once bool, bounds Bounds) 
 	}
 	r := newReader(bounds)
 	type taking struct {
-		conn *net.UnixConn
+		conn *nonblock.Conn
 		from *bufio.Reader
 	}
 	dial := func(ctx context.Context) (taking, error) {
@@ -262,9 +263,9 @@ func firstDial[T any](ctx context.Context, addr string, dial func(context.Contex
 
 // dialUntil dials path until it is connected or ctx is done; then it returns
 // the last attempt's error.
-func dialUntil(ctx context.Context, path string, mine Hello) (*net.UnixConn, Hello, *bufio.Reader, error) {
+func dialUntil(ctx context.Context, path string, mine Hello) (*nonblock.Conn, Hello, *bufio.Reader, error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
-		conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+		conn, err := dialUnix(path)
 		if err == nil {
 			var theirs Hello
 			var from *bufio.Reader

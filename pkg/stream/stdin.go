@@ -7,12 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/eventjson"
 	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/nonblock"
 )
 
 // A batch of what a foreign program wrote is what one read returned, and holds
@@ -56,7 +56,7 @@ func (s *stdin) read() error {
 // segment reads what one writer has to say. It returns false when the input is
 // at its end.
 func (s *stdin) segment(from *bufio.Reader) (more bool, err error) {
-	var conn *net.UnixConn
+	var conn *nonblock.Conn
 	// What was read ahead is the next writer's: it did not wait for us to call.
 	if name, ok := pipeAddr(s.file); ok && from.Buffered() == 0 {
 		conn = call(s.ctx, s.file, name, s.hello)

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/flumekit/flumekit/pkg/fault"
+	"github.com/flumekit/flumekit/pkg/nonblock"
 )
 
 // Ack says what a Writer on standard output needs of its reader.
@@ -148,10 +149,11 @@ func (s *stdout) wait(ctx context.Context) bool {
 // the grace.
 func (s *stdout) accept() {
 	for {
-		conn, err := s.listener.AcceptUnix()
+		called, err := s.listener.AcceptUnix()
 		if err != nil {
 			return
 		}
+		conn := nonblock.NewConn(called)
 		s.greeting.Add(1)
 		hello, r, err := greet(conn, Hello{Role: Pipe, Name: s.opt.Name}, false)
 		if err != nil || hello.Role != Pipe {
@@ -161,7 +163,7 @@ func (s *stdout) accept() {
 		}
 		s.listener.Close()
 		s.frames(&link{
-			data:    s.file,
+			data:    pipe{s.file},
 			answers: r,
 			bounds:  hello.Bounds,
 			close:   func() { conn.Close() },
@@ -216,7 +218,7 @@ func (s *stdout) writeForeign(meet bool) error {
 		if _, err := s.file.WriteString(magic); err != nil {
 			return fmt.Errorf("writing to standard output: %w", err)
 		}
-		s.writer.start(&link{data: s.file, bounds: Bounds{}.orDefaults(), close: func() {}})
+		s.writer.start(&link{data: pipe{s.file}, bounds: Bounds{}.orDefaults(), close: func() {}})
 	} else {
 		enc, err := newEncoder(format)
 		if err != nil {

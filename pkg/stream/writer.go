@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -49,10 +50,26 @@ type Writer struct {
 
 // link is one connection in frames: data goes out, answers come in.
 type link struct {
-	data    io.Writer
+	data    output
 	answers *bufio.Reader // nil: nothing ever comes back, written is committed
 	bounds  Bounds
 	close   func()
+}
+
+// output takes the head of a frame, and what was joined before it, together with the
+// batch: a socket in one call, which wakes the reader once.
+type output interface {
+	io.Writer
+	WriteBoth(head, body []byte) (int, error)
+}
+
+// pipe is the output that is standard output.
+type pipe struct{ *os.File }
+
+// WriteBoth implements output.
+func (p pipe) WriteBoth(head, body []byte) (int, error) {
+	n, err := (&net.Buffers{head, body}).WriteTo(p.File)
+	return int(n), err
 }
 
 // Receipt is the promise of an answer for one batch.
@@ -242,8 +259,7 @@ func (r *Receipt) appendHead(dst []byte) []byte {
 
 // send writes what was joined before, and the frame of r's batch.
 func (l *link) send(joined []byte, r *Receipt) error {
-	parts := net.Buffers{r.appendHead(joined), r.batch.Encoded()}
-	_, err := parts.WriteTo(l.data) // a socket takes both in one call, and wakes the reader once
+	_, err := l.data.WriteBoth(r.appendHead(joined), r.batch.Encoded())
 	return err
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/text/transform"
 
+	"github.com/flumekit/flumekit/pkg/nonblock"
 	"github.com/flumekit/flumekit/pkg/procgroup"
 )
 
@@ -121,7 +122,7 @@ func (p *process) live(cmd *osexec.Cmd, started chan<- error) {
 func (p *process) readOutput(opt *Options, output chan<- []byte) {
 	defer close(p.read)
 	defer close(output)
-	var in io.Reader = p.stdout
+	in := nonblock.NewReader(p.stdout)
 	if wide(opt.Charset) {
 		in = transform.NewReader(in, opt.Charset.Encoding().NewDecoder())
 	}

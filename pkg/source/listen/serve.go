@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flumekit/flumekit/pkg/nonblock"
 	"github.com/rs/zerolog"
 )
 
@@ -51,7 +52,7 @@ func Serve(ctx context.Context, listener net.Listener, most int, serve func(cont
 		case places <- struct{}{}:
 			clients.Go(func() {
 				defer func() { <-places }()
-				serve(ctx, conn)
+				serve(ctx, nonblock.NewConn(conn))
 			})
 		default:
 			if turnAway != nil {
