@@ -16,7 +16,8 @@
 //
 // As with syslogtcp, there are no acknowledgements: while the channel is full
 // the senders have to wait, and what was received and not yet committed is lost
-// if the source is killed, though not if it is asked to stop.
+// if the source is killed. Asked to stop, it goes on for a fifth of a second, to
+// take what the system has received.
 //
 //	fsrc multiport_syslogtcp 10001,10002 --portHeader port | fsink file_roll /var/log/all
 package multiportsyslogtcp

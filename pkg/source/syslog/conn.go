@@ -47,14 +47,19 @@ func newConn(s *Server, socket net.Conn, put source.Put, parser *Parser) *conn {
 	return &conn{socket: socket, put: put, parser: parser, split: Splitter{Size: s.EventSize}, most: most}
 }
 
-// serve takes messages until the sender leaves, or DrainTime after ctx is done.
-// It returns an error if they cannot be committed.
+// serve takes messages until the sender leaves, or DrainTime after ctx is done
+// and what was read before is on its way. It returns an error if they cannot be
+// committed.
 //
 // Flume: what the channel refuses is dropped; here the sender has to wait,
 // since nothing is read meanwhile.
 func (c *conn) serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { c.socket.SetReadDeadline(time.Now().Add(DrainTime)) })()
-	for {
+	for draining := false; ; {
+		if !draining && ctx.Err() != nil {
+			draining = true // the time may have gone by in waiting for a commit
+			c.socket.SetReadDeadline(time.Now().Add(DrainTime))
+		}
 		readErr := c.read()
 		c.parser.At(time.Now())
 		err := c.take()

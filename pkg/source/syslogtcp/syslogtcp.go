@@ -27,9 +27,8 @@
 // has arrived when the system has taken it. While the channel is full nothing
 // is read, and the sender has to wait. What was read and not yet committed, two
 // batches of each connection at most, and what the system has received and the
-// source has not read, is lost if the source is killed. Asked to stop, it takes
-// what the system has received before it ends, and what comes in the next fifth
-// of a second.
+// source has not read, is lost if the source is killed. Asked to stop, it
+// goes on for a fifth of a second, to take what the system has received.
 //
 //	fsrc syslogtcp :5140 | fsink file_roll /var/log/all
 //	fsrc syslogtcp :6514 --ssl --keystore server.pem | fchan file /var/spool/c1

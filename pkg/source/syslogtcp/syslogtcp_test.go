@@ -143,6 +143,7 @@ func TestStopTakesWhatTheSystemHas(t *testing.T) {
 	}
 	put.AwaitCaller(t)
 	cancel()
+	<-time.After(syslog.DrainTime + syslog.DrainTime/2) // the commit takes longer than that
 	put.Accept()
 	if err := <-done; err != nil {
 		t.Errorf("Run: %v", err)

@@ -78,13 +78,17 @@ func (r *receiver) Run(ctx context.Context, put source.Put) error {
 	return err
 }
 
-// receive takes datagrams until DrainTime after ctx is done, or until a commit
-// has failed.
+// receive takes datagrams until DrainTime after ctx is done and those before
+// have found room, or until a commit has failed.
 //
 // Flume: a datagram ends at a newline, and what follows that is lost.
 func (r *receiver) receive(ctx context.Context) error {
 	buf := make([]byte, maxDatagram)
-	for {
+	for draining := false; ; {
+		if !draining && ctx.Err() != nil {
+			draining = true // the time may have gone by in waiting for room
+			r.conn.SetReadDeadline(time.Now().Add(syslog.DrainTime))
+		}
 		n, from, err := r.conn.ReadFromUDPAddrPort(buf)
 		switch {
 		case r.failed() || errors.Is(err, os.ErrDeadlineExceeded):

@@ -9,8 +9,7 @@
 // faster than they are committed, since the system keeps only as many as fit in
 // its receive buffer. The source asks for as large a buffer as the system gives
 // (on Linux net.core.rmem_max), and logs what the system says it dropped. Asked
-// to stop, it takes what is in the buffer before it ends, and what comes in the
-// next fifth of a second.
+// to stop, it goes on for a fifth of a second, to take what is in the buffer.
 // Senders that must not lose messages use syslogtcp.
 //
 //	fsrc syslogudp :5140 | fsink file_roll /var/log/all
