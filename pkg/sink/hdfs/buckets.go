@@ -158,6 +158,7 @@ func (k *buckets) deliver(ctx context.Context, b *event.Batch) error {
 			if err := k.flush(ctx, bk, &bk.pending); err != nil {
 				return err
 			}
+			k.countThin(bk)
 			k.finish(bk)
 		}
 		bk.pending.Append(e)
@@ -189,24 +190,37 @@ func (k *buckets) full(bk *bucket) bool {
 	if bk.out != nil && bk.out.f.stale() {
 		return true
 	}
-	if want := k.replicas(); bk.out != nil && want > 0 {
-		if have := bk.out.f.replicas(); have >= 0 && have < want {
-			// Flume: after that many files nothing but time ends them; here size and count still do.
-			if bk.thin < maxUnderReplicated {
-				bk.thin++
-				k.log.Warn().Str("file", bk.out.path).Int("copies", have).Int("wanted", want).Msg("Block Under-replication detected. Rotating file.")
-				return true
-			}
-			if bk.thin == maxUnderReplicated {
-				bk.thin++
-				k.log.Error().Str("directory", bk.dir).Msgf("Hit max consecutive under-replication rotations (%d); will not continue rolling files under this path due to under-replication", maxUnderReplicated)
-			}
-		} else if have >= want {
-			bk.thin = 0
-		}
+	if _, _, thin := k.copies(bk); thin && bk.thin < maxUnderReplicated {
+		return true
 	}
 	return k.opt.RollCount > 0 && bk.events >= int64(k.opt.RollCount) ||
 		k.opt.RollSize > 0 && bk.size >= int64(k.opt.RollSize)
+}
+
+// copies returns how many copies the last block of bk's file has, how many it is
+// to have, and whether that is known and more.
+func (k *buckets) copies(bk *bucket) (have, want int, thin bool) {
+	if bk.out == nil {
+		return -1, 0, false
+	}
+	have, want = bk.out.f.replicas(), k.replicas()
+	return have, want, have >= 0 && have < want
+}
+
+// countThin counts the files in a row that end with too few copies.
+//
+// Flume: after that many nothing but time ends them; here size and count still do.
+func (k *buckets) countThin(bk *bucket) {
+	have, want, thin := k.copies(bk)
+	switch {
+	case !thin:
+		bk.thin = 0
+	case bk.thin < maxUnderReplicated:
+		k.log.Warn().Str("file", bk.out.path).Int("copies", have).Int("wanted", want).Msg("Block Under-replication detected. Rotating file.")
+		if bk.thin++; bk.thin == maxUnderReplicated {
+			k.log.Error().Str("directory", bk.dir).Msgf("Hit max consecutive under-replication rotations (%d); will not continue rolling files under this path due to under-replication", maxUnderReplicated)
+		}
+	}
 }
 
 func (k *buckets) replicas() int {
