@@ -234,21 +234,32 @@ func checksum(enc []byte) uint32 {
 
 // take splits a length-prefixed field off enc, which is known to be well-formed.
 func take(enc []byte) (field, rest []byte) {
-	n := int(enc[0])
-	if n < 0x80 { // one byte: nearly every header, and short bodies
-		return enc[1 : 1+n : 1+n], enc[1+n:]
-	}
-	length, w := binary.Uvarint(enc)
-	end := w + int(length)
-	return enc[w:end:end], enc[end:]
+	begin, n := length(enc)
+	end := begin + int(n)
+	return enc[begin:end:end], enc[end:]
 }
 
 // tryTake is take for bytes that nothing is known of.
 func tryTake(enc []byte) (field, rest []byte, ok bool) {
-	length, w := binary.Uvarint(enc)
-	if w <= 0 || length > uint64(len(enc)-w) {
+	begin, n := length(enc)
+	if begin <= 0 || n > uint64(len(enc)-begin) {
 		return nil, nil, false
 	}
-	end := w + int(length)
-	return enc[w:end:end], enc[end:], true
+	end := begin + int(n)
+	return enc[begin:end:end], enc[end:], true
+}
+
+// length is binary.Uvarint with its result the other way round, and quick where one
+// or two bytes say it: that is nearly every header, and most bodies.
+func length(enc []byte) (begin int, n uint64) {
+	if len(enc) > 1 {
+		if enc[0] < 0x80 {
+			return 1, uint64(enc[0])
+		}
+		if enc[1] < 0x80 {
+			return 2, uint64(enc[0]&0x7f) | uint64(enc[1])<<7
+		}
+	}
+	n, begin = binary.Uvarint(enc)
+	return begin, n
 }
