@@ -9,10 +9,13 @@ import (
 // blocks: syscall.RawSyscall does not tell the runtime.
 
 func read(fd uintptr, p []byte) (int, error) {
-	return result(syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))))
+	n, err := result(syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p))))
+	afterRead(fd)
+	return n, err
 }
 
 func write(fd uintptr, head, body []byte) (int, error) {
+	beforeWrite()
 	if len(body) == 0 {
 		return result(syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(unsafe.SliceData(head))), uintptr(len(head))))
 	}
