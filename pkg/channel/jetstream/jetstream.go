@@ -59,7 +59,8 @@
 //
 // An event is forwarded once, unless the connection was away for longer than
 // the stream's duplicate window in just the moment when an acknowledgement was
-// to come, or the machine itself went down.
+// to come, or the machine itself went down. The process can be ended at any time,
+// also with the hub away: what is not forwarded is when it runs again.
 package jetstream
 
 import (
