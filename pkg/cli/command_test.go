@@ -85,7 +85,7 @@ func TestParseRefuses(t *testing.T) {
 		{"pond :1 --port=x --hdfs-roll-interval five", `error: --port: "x" is not a whole number | hint: write decimal digits alone, such as 1000 | error: --hdfs-roll-interval: "five" is not a number of seconds | hint: write 30, 30s or 5m`},
 		{"pond :1 --port=0", `error: --port is 0; it must be 1 or more`},
 		{"pond :1 --loud --no-ack-every-event", `error: a loud pond has to answer`},
-		{"pond :1 --log-level loud", `error: --log-level: "loud" is not one of debug, info, warn, error | hint: write debug`},
+		{"pond :1 --log-level loud", `error: --log-level: "loud" is not one of debug, info, warn, error | hint: leave it out to have warn`},
 		{"pond :1 --water salt", `error: --water.grams is missing | hint: write --water.grams=N: Salt in a litre.`},
 		{"pond :1 --water.fihs pike", `error: unknown flag --water.fihs | hint: did you mean --water.fish?`},
 		{"pond :1 --properties /nowhere", `error: --properties: open /nowhere: no such file or directory`},

@@ -287,7 +287,10 @@ func (p *property) member(text string) (string, error) {
 	if near := fault.Closest(text, values); near != "" {
 		return "", fault.Hint(err, "did you mean %s?", near)
 	}
-	return "", fault.Hint(err, "write %s", values[0])
+	if p.HasDefault && p.Default != "" {
+		return "", fault.Hint(err, "leave it out to have %s", p.Default)
+	}
+	return "", fault.Hint(err, "write one of them")
 }
 
 // reset gives the property its default. Without one it keeps what the struct
