@@ -138,12 +138,6 @@ func (r *runner) deliver(ctx, now context.Context, b *event.Batch) error {
 	return nil
 }
 
-var number = regexp.MustCompile(`[0-9]+`)
-
-// reasonOf returns why err is, without the numbers that are other ones each
-// time: of a file that is made anew, of the port at this end of a connection.
-func reasonOf(err error) string { return number.ReplaceAllLiteralString(err.Error(), "0") }
-
 // write writes b until that succeeds, or there is a reason to give up.
 func (r *runner) write(ctx, now context.Context, b *event.Batch) error {
 	var said string
@@ -157,10 +151,10 @@ func (r *runner) write(ctx, now context.Context, b *event.Batch) error {
 		}
 		r.counts.Failures++
 		if errors.Is(err, ErrGone) {
-			return fault.WithStatus(fmt.Errorf("%d events not delivered: %w", b.Len(), err), fault.TryAgain)
+			return fault.WithStatus(fmt.Errorf("%s not delivered: %w", counted(b.Len()), err), fault.TryAgain)
 		}
 		if ctx.Err() != nil || now.Err() != nil {
-			return fault.WithStatus(fmt.Errorf("stopped with %d events not delivered: %w", b.Len(), err), fault.TryAgain)
+			return fault.WithStatus(fmt.Errorf("stopped with %s not delivered: %w", counted(b.Len()), err), fault.TryAgain)
 		}
 		if reason := reasonOf(err); reason != said { // each once
 			line := zerolog.Ctx(ctx).Error().Err(err)
@@ -176,3 +170,17 @@ func (r *runner) write(ctx, now context.Context, b *event.Batch) error {
 		}
 	}
 }
+
+// counted says how many events there are.
+func counted(n int) string {
+	if n == 1 {
+		return "1 event"
+	}
+	return fmt.Sprintf("%d events", n)
+}
+
+// reasonOf returns why err is, without the numbers that are other ones each
+// time: of a file that is made anew, of the port at this end of a connection.
+func reasonOf(err error) string { return number.ReplaceAllLiteralString(err.Error(), "0") }
+
+var number = regexp.MustCompile(`[0-9]+`)
