@@ -20,9 +20,9 @@
 // by then is committed.
 //
 // A command cannot be asked to say a thing again. If this process is killed, the
-// output that it has read and not committed is lost, and so is what is said
-// while the command is not running. Where that matters, have it write to a file,
-// and take that: fsrc stdin < file.
+// output that it has read and not committed is lost, four batches and what a pipe
+// holds at most, and so is what is said while the command is not running. Where
+// that matters, have it write to a file, and take that: fsrc stdin < file.
 package exec
 
 import (

@@ -13,24 +13,28 @@ import (
 	"github.com/flumekit/flumekit/pkg/source"
 )
 
+// depth is how many batches may be under way. Each is lost when the process is
+// killed, as is what the pipe holds.
+const depth = 4
+
 // batchBytes bounds a batch of long lines.
 const batchBytes = 4 << 20
 
 // intake makes events of a command's output and commits them.
 type intake struct {
-	opt       *Options
-	put       source.Put
-	encoder   *encoding.Encoder // nil if lines are bodies as they are
-	batch     event.Batch
-	part      []byte // the beginning of a line
-	cr        bool   // the output so far ends with \r
-	committed time.Time
-	cuts      int // events that are not the end of their line
-	err       error
+	opt     *Options
+	ahead   *source.Ahead
+	encoder *encoding.Encoder // nil if lines are bodies as they are
+	batch   *event.Batch
+	part    []byte    // the beginning of a line
+	cr      bool      // the output so far ends with \r
+	sent    time.Time // the batch before
+	cuts    int       // events that are not the end of their line
 }
 
 func newIntake(opt *Options, put source.Put) *intake {
-	in := &intake{opt: opt, put: put, committed: time.Now()}
+	in := &intake{opt: opt, ahead: source.NewAhead(put, depth), sent: time.Now()}
+	in.batch = in.ahead.Next()
 	if wide(opt.Charset) {
 		in.encoder = encoding.ReplaceUnsupported(opt.Charset.Encoding().NewEncoder())
 	}
@@ -47,25 +51,27 @@ func wide(charset option.Charset) bool {
 func (in *intake) run(ctx context.Context, output <-chan []byte) error {
 	warned := false
 	var due <-chan time.Time
-	for in.err == nil {
+	for {
 		select {
 		case data, ok := <-output:
 			if !ok {
 				if len(in.part) > 0 {
 					in.line(in.part)
 				}
-				in.commit()
-				return in.err
+				in.send()
+				return in.ahead.Finish()
 			}
 			in.take(data)
 		case <-due:
-			in.commit()
+			in.send()
+		case <-in.ahead.Failed():
+			return in.ahead.Finish()
 		}
 		due = nil
 		if in.batch.Len() > 0 {
-			left := in.opt.BatchTimeout.Duration() - time.Since(in.committed)
+			left := in.opt.BatchTimeout.Duration() - time.Since(in.sent)
 			if left <= 0 {
-				in.commit()
+				in.send()
 				continue
 			}
 			due = time.After(left)
@@ -75,7 +81,6 @@ func (in *intake) run(ctx context.Context, output <-chan []byte) error {
 			zerolog.Ctx(ctx).Warn().Msgf("a line is longer than max-line-length, %v: such lines become several events", in.opt.MaxLineLength)
 		}
 	}
-	return in.err
 }
 
 // take takes the lines of data into batches.
@@ -142,16 +147,14 @@ func (in *intake) append(body []byte) {
 	}
 	in.batch.Append(event.Event{Body: body})
 	if in.batch.Len() >= int(in.opt.BatchSize) || in.batch.Size() >= batchBytes {
-		in.commit()
+		in.send()
 	}
 }
 
-// commit commits what is in the batch. After a failure nothing more is
-// committed: it would be out of order.
-func (in *intake) commit() {
-	if in.batch.Len() > 0 && in.err == nil {
-		in.err = in.put.Commit(&in.batch)
+// send puts the batch on its way.
+func (in *intake) send() {
+	if in.batch.Len() > 0 {
+		in.batch = in.ahead.Send(in.batch, nil)
 	}
-	in.batch.Reset()
-	in.committed = time.Now()
+	in.sent = time.Now()
 }

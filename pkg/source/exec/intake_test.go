@@ -12,6 +12,7 @@ import (
 
 	"github.com/flumekit/flumekit/pkg/event"
 	"github.com/flumekit/flumekit/pkg/option"
+	"github.com/flumekit/flumekit/pkg/source"
 	"github.com/flumekit/flumekit/pkg/source/sourcetest"
 )
 
@@ -84,7 +85,7 @@ type clocked struct {
 	batches []string
 }
 
-func (c *clocked) Commit(b *event.Batch) error {
+func (c *clocked) Begin(b *event.Batch) source.Commit {
 	c.batches = append(c.batches, fmt.Sprintf("%v %d", time.Since(c.start), b.Len()))
-	return c.Collector.Commit(b)
+	return c.Collector.Begin(b)
 }

@@ -53,6 +53,10 @@ var Spec = source.Spec{
 	New:     func() source.Options { return new(Options) },
 }
 
+// depth is how many batches may be under way: enough to hide the time that a
+// commit takes, an fsync for instance.
+const depth = 16
+
 // batchBytes bounds a batch of long lines.
 const batchBytes = 4 << 20
 
@@ -111,11 +115,12 @@ type lines struct {
 	seekable bool
 	start    int64 // where the input stood, if seekable
 
-	flow  *flow
-	batch *event.Batch
-	part  []byte   // the beginning of a line
-	taken position // of what is in batches
-	cuts  int      // events that are not the end of their line
+	ahead     *source.Ahead
+	batch     *event.Batch
+	part      []byte   // the beginning of a line
+	taken     position // of what is in batches
+	committed position // written by ahead until it is finished
+	cuts      int      // events that are not the end of their line
 }
 
 // position is a place between two events of the input.
@@ -134,15 +139,15 @@ func (l *lines) Run(ctx context.Context, put source.Put) error {
 	if err != nil {
 		return err
 	}
-	l.flow = startFlow(put, l.mark)
-	l.batch = l.flow.next()
+	l.ahead = source.NewAhead(put, depth)
+	l.batch = l.ahead.Next()
 
 	end := l.takeAll(ctx, reader)
 	if errors.Is(end, io.EOF) && len(l.part) > 0 {
 		l.add(l.part, 0)
 	}
 	l.send()
-	committed, err := l.flow.finish()
+	err = l.ahead.Finish()
 	switch {
 	case err != nil:
 	case errors.Is(end, io.EOF):
@@ -150,7 +155,7 @@ func (l *lines) Run(ctx context.Context, put source.Put) error {
 	case end != nil:
 		err = fmt.Errorf("reading standard input: %w", end)
 	}
-	return l.leave(ctx, committed, err)
+	return l.leave(ctx, l.committed, err)
 }
 
 // takeAll takes lines until the input ends, fails or is to be read no longer;
@@ -185,7 +190,7 @@ func (l *lines) takeAll(ctx context.Context, r *reader) error {
 		case <-due:
 			due = nil
 			l.send()
-		case <-l.flow.failed:
+		case <-l.ahead.Failed():
 			return nil
 		}
 		if l.cuts > 0 && !warned {
@@ -247,13 +252,15 @@ func (l *lines) append(body []byte, newline int64) {
 
 func (l *lines) send() {
 	if l.batch.Len() > 0 {
-		l.batch = l.flow.send(l.batch, l.taken)
+		end := l.taken
+		l.batch = l.ahead.Send(l.batch, func() error { return l.mark(end) })
 	}
 }
 
 // mark makes a file stand at what is not committed. It is read without moving
 // it, so that it stands there at all times, even when this process is killed.
 func (l *lines) mark(committed position) error {
+	l.committed = committed
 	if !l.seekable {
 		return nil
 	}
