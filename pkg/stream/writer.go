@@ -163,16 +163,20 @@ func (w *Writer) Send(b *event.Batch, wait bool) *Receipt {
 	return r
 }
 
-// smallFrame is the size up to which batches of several senders are joined for
-// one write. To a larger one the system call is no matter.
-const smallFrame = 4096
+// Batches of up to smallFrame bytes are joined for one write of up to fullWrite
+// bytes. To a larger batch the system call is no matter; with more bytes the reader
+// would wait while it could work.
+const (
+	smallFrame = 32 << 10
+	fullWrite  = 64 << 10
+)
 
-// join sends r together with what other senders send just now. It reports
-// false where that is not the way to send it.
+// join sends r together with what is sent just now, by others and by the same
+// sender. It reports false where that is not the way to send it.
 func (w *Writer) join(r *Receipt, size int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.link == nil || w.link.answers == nil {
+	if w.link == nil || w.link.answers == nil || len(w.joined)+size > fullWrite {
 		return false
 	}
 	if !w.enter(r, size) {
@@ -216,6 +220,12 @@ func (w *Writer) flush() {
 	}
 	if _, err := link.data.Write(joined); err != nil {
 		w.lost(link, err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.joined == nil {
+		w.joined = joined[:0] // for the next
 	}
 }
 
