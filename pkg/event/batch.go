@@ -143,6 +143,21 @@ func (b *Batch) All() iter.Seq[Event] {
 	}
 }
 
+// BodySizes ranges over the lengths of the events' bodies in order.
+func (b *Batch) BodySizes() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for enc := b.events(); len(enc) > 0; {
+			begin, n := length(enc)
+			enc = enc[begin+int(n):]
+			begin, n = length(enc)
+			if !yield(int(n)) {
+				return
+			}
+			enc = enc[begin+int(n):]
+		}
+	}
+}
+
 // Split ranges over the events in batches of at most most events each, in
 // order. It yields b itself when that holds no more. A part shares b's memory
 // and is valid as long as b is.

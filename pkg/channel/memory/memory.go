@@ -118,8 +118,8 @@ func (o *Options) slots() int64 {
 
 func weigh(b *event.Batch) int64 {
 	slots := int64(0)
-	for e := range b.All() {
-		slots += max(1, (int64(len(e.Body))+slotSize-1)/slotSize)
+	for size := range b.BodySizes() {
+		slots += max(1, (int64(size)+slotSize-1)/slotSize)
 	}
 	return slots * slotSize
 }

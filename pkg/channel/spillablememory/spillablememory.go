@@ -224,8 +224,8 @@ func (o *Options) limits() channel.Limits {
 }
 
 func bodyBytes(b *event.Batch) (n int64) {
-	for e := range b.All() {
-		n += int64(len(e.Body))
+	for size := range b.BodySizes() {
+		n += int64(size)
 	}
 	return n
 }
