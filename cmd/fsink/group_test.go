@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net"
@@ -98,19 +99,33 @@ func TestKillTheNextHops(t *testing.T) {
 			copies := 0
 			delivered := make([]bool, lines)
 			for _, h := range hops {
-				text := h.text(t)
-				copies += bytes.Count(text, []byte("\n"))
-				for line := range bytes.Lines(text) {
-					// The last line of a file may have been cut by a kill.
-					if n, err := strconv.Atoi(strings.TrimSpace(string(line))); err == nil && n < lines {
-						delivered[n] = true
+				h.files(t, func(path string) {
+					text, err := os.ReadFile(path)
+					if err != nil {
+						t.Fatal(err)
 					}
-				}
+					for line := range bytes.Lines(text) {
+						whole, ok := bytes.CutSuffix(line, []byte("\n"))
+						if !ok {
+							continue // the last one of a file was cut by a kill
+						}
+						n, err := strconv.Atoi(string(whole))
+						if err != nil || n >= lines {
+							t.Fatalf("%s: a line %q was never sent", path, whole)
+						}
+						delivered[n] = true
+						copies++
+					}
+				})
 			}
+			var lost []int
 			for n, ok := range delivered {
 				if !ok {
-					t.Fatalf("line %d of %d is lost", n, lines)
+					lost = append(lost, n)
 				}
+			}
+			if len(lost) > 0 {
+				t.Errorf("%d lines of %d are lost: from %d to %d; fsink said %s", len(lost), lines, lost[0], lost[len(lost)-1], said.String())
 			}
 			t.Logf("%d lines, %d of them twice, %d kills, %d rounds", lines, copies-lines, kills, rounds)
 		})
@@ -179,6 +194,7 @@ type hop struct {
 	dir     string
 	port    string
 	process *exec.Cmd // nil while there is none
+	alive   *os.File  // ends when all of its processes have
 }
 
 // newHop starts a hop, which is killed when the test ends.
@@ -209,18 +225,26 @@ func (h *hop) start() {
 	h.process = exec.Command("sh", "-c", `"$0"/fsrc avro 127.0.0.1:$1 --ack=require | "$0"/fsink file_roll "$2" --sink.rollInterval=0`,
 		h.bin, h.port, h.dir)
 	h.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	alive, theirs, err := os.Pipe()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer theirs.Close()
+	h.alive, h.process.ExtraFiles = alive, []*os.File{theirs}
 	if err := h.process.Start(); err != nil {
 		h.t.Fatal(err)
 	}
 }
 
-// kill kills all processes of the hop.
+// kill kills all processes of the hop, and waits until nobody has its port.
 func (h *hop) kill() {
 	if h.process == nil {
 		return
 	}
 	syscall.Kill(-h.process.Process.Pid, syscall.SIGKILL)
 	h.process.Wait()
+	io.Copy(io.Discard, h.alive)
+	h.alive.Close()
 	h.process = nil
 }
 
@@ -247,17 +271,4 @@ func (h *hop) size(t *testing.T) int64 {
 		}
 	})
 	return size
-}
-
-// text returns what the hop has written.
-func (h *hop) text(t *testing.T) []byte {
-	var text []byte
-	h.files(t, func(path string) {
-		part, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text = append(text, part...)
-	})
-	return text
 }
