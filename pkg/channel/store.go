@@ -40,8 +40,9 @@ func (t Totals) minus(o Totals) Totals { return Totals{t.Events - o.Events, t.By
 type Store interface {
 	// Append adds a message at the end and returns its Seq once it is as
 	// safe as the store's policy promises. Nobody changes data afterwards,
-	// so that a store may keep it. After an error nobody knows whether the message is in the store; the channel
-	// then closes the store and opens it again.
+	// so that a store may keep it. After an error nobody knows whether the
+	// message is in the store; the channel then closes the store and opens it
+	// again.
 	Append(ctx context.Context, data []byte, totals Totals) (seq uint64, err error)
 	// Read returns messages in order from the first whose Seq is from or
 	// more: as many as hold most bytes of data, and the one that makes it

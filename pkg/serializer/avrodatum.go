@@ -5,8 +5,8 @@
 // The schema comes with the first event of each file: in its header
 // flume.avro.schema.literal, or from the URL in its header
 // flume.avro.schema.url, which comes first; without either from schemaURL. A
-// URL is http:, https: or file:, and for an hdfs sink hdfs: as well. That a body is a datum of that schema is not
-// checked.
+// URL is http:, https: or file:, and for an hdfs sink hdfs: as well. That a body
+// is a datum of that schema is not checked.
 //
 // All events of a file have one schema. An event whose headers name another one
 // is refused: have it in another file, as with hdfs.path =

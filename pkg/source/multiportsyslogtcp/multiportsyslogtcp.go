@@ -5,8 +5,8 @@
 //
 //   - Each port may have its character set. A message that is not written in it
 //     is kept as it came, with the header flume.syslog.status=Invalid and
-//     without Facility and Severity. The
-//     body is in the character set that it came in, headers are in UTF-8.
+//     without Facility and Severity. The body is in the character set that it
+//     came in, headers are in UTF-8.
 //   - The headers Priority and Version have capitals.
 //   - Where the time is "-", the header timestamp is the present.
 //   - What is no syslog message is kept whole and has the header
