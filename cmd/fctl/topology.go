@@ -253,13 +253,7 @@ func (c *checker) checkGroup(p *agent.Process) {
 		return
 	}
 	options := spec.New().(sinkgroup.Options)
-	if !c.decode(p, options) {
-		return
-	}
-	for _, err := range options.Warnings() {
-		key, _, _ := strings.Cut(err.Error(), " ")
-		c.problems = append(c.problems, problem{severity: flumeconf.Warning, err: fault.At(err, of.Where(key)), told: true})
-	}
+	c.decode(p, options)
 }
 
 // traits returns what the type of a component means for its process.

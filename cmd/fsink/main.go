@@ -53,7 +53,6 @@ func run(ctx, stop context.Context, args []string) error {
 		if err := group.Gather(all.For, cmd.Decode); err != nil {
 			return err
 		}
-		cmd.Warnings = append(cmd.Warnings, group.Warnings()...)
 	}
 	ctx, stop = cmd.Contexts(ctx, stop)
 	log := zerolog.Ctx(ctx)

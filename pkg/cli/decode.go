@@ -41,8 +41,9 @@ func (f Findings) Err() error { return errors.Join(f.Errors...) }
 // of the property. The status of errors is fault.Config.
 //
 // An error of Validate whose text begins with a property's name lies where
-// that property stands. If there are no errors, a method Notices() []error adds,
-// in the same way, to the notices.
+// that property stands. If there are no errors, methods Warnings() []error add,
+// in the same way, to the warnings: they say what of the values has no effect.
+// Both are called for the structs that are embedded, too.
 func Decode(props []flumeconf.Property, where func(key string) string, options ...any) Findings {
 	var all []*properties
 	for _, each := range options {
@@ -170,7 +171,7 @@ func decode(all []*properties, gs []given, in scope) Findings {
 	d.set()
 	d.require()
 	d.validate()
-	d.notice()
+	d.warn()
 	return d.found
 }
 
@@ -270,16 +271,15 @@ func (d *decoder) validate() {
 	}
 }
 
-// notice asks sound options what of their values has no effect.
-func (d *decoder) notice() {
+// warn asks sound options what of their values has no effect.
+func (d *decoder) warn() {
+	if len(d.found.Errors) > 0 {
+		return
+	}
 	for _, each := range d.all {
-		n, ok := each.options.(interface{ Notices() []error })
-		if !ok || len(d.found.Errors) > 0 {
-			continue
-		}
-		for _, err := range n.Notices() {
+		for _, err := range warnings(each.options) {
 			_, err = d.place(each, err)
-			d.found.Notices = append(d.found.Notices, err)
+			d.found.Warnings = append(d.found.Warnings, err)
 		}
 	}
 }
@@ -369,18 +369,36 @@ func unknown(g given, all []*properties) error {
 // validate calls the Validate methods of options and of the structs embedded
 // in it, and returns all that they find wrong.
 func validate(options any) []error {
-	var found []error
+	return ask(options, func(of any) []error {
+		if v, ok := of.(interface{ Validate() error }); ok {
+			return each(v.Validate())
+		}
+		return nil
+	})
+}
+
+// warnings does the same for their Warnings methods.
+func warnings(options any) []error {
+	return ask(options, func(of any) []error {
+		if n, ok := of.(interface{ Warnings() []error }); ok {
+			return n.Warnings()
+		}
+		return nil
+	})
+}
+
+// ask returns what question returns for options and the structs embedded in it.
+func ask(options any, question func(of any) []error) []error {
+	var answers []error
 	seen := map[string]bool{}
 	var visit func(v reflect.Value)
 	visit = func(v reflect.Value) {
-		if c, ok := v.Addr().Interface().(interface{ Validate() error }); ok {
-			for _, err := range each(c.Validate()) {
-				// Go promotes the Validate of an anonymous field, which is
-				// then called for the struct and for the field.
-				if !seen[err.Error()] {
-					seen[err.Error()] = true
-					found = append(found, err)
-				}
+		for _, answer := range question(v.Addr().Interface()) {
+			// Go promotes the methods of an anonymous field, which are then
+			// called for the struct and for the field.
+			if !seen[answer.Error()] {
+				seen[answer.Error()] = true
+				answers = append(answers, answer)
 			}
 		}
 		for i := range v.NumField() {
@@ -392,7 +410,7 @@ func validate(options any) []error {
 		}
 	}
 	visit(reflect.ValueOf(options).Elem())
-	return found
+	return answers
 }
 
 // each returns the errors that err joins, or err itself.

@@ -64,8 +64,8 @@ func (o *Options) Validate() error {
 	return err
 }
 
-// Notices returns what of the values has no effect.
-func (o *Options) Notices() []error {
+// Warnings returns what of the values has no effect.
+func (o *Options) Warnings() []error {
 	names := o.names()
 	if o.Type != Default || len(names) < 2 {
 		return nil

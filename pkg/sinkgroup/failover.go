@@ -78,7 +78,7 @@ func (f *Failover) Validate() error {
 	return f.check()
 }
 
-// Warnings implements Options.
+// Warnings tells what is hardly meant, and does no harm.
 func (f *Failover) Warnings() []error {
 	found := f.Members.Warnings()
 	for _, name := range slices.Sorted(maps.Keys(f.Priority)) {

@@ -31,9 +31,6 @@ type Options interface {
 	// type of one is looked for in what catalog returns for it; decode sets
 	// options from the properties below a prefix.
 	Gather(catalog func(typ string) component.Catalog[sink.Options], decode func(prefix string, options any) error) error
-
-	// Warnings returns what is hardly meant, and does no harm.
-	Warnings() []error
 }
 
 // Members are the sinks of a group: the properties that every group has.
@@ -107,7 +104,7 @@ func (m *Members) MaxEvents() int {
 	return least
 }
 
-// Warnings returns which properties are those of no sink of the group.
+// Warnings tells which properties are those of no sink of the group.
 func (m *Members) Warnings() []error {
 	var found []error
 	for _, key := range slices.Sorted(maps.Keys(m.Properties)) {

@@ -542,7 +542,7 @@ func TestWarnings(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, err := range options.Warnings() {
+		for _, err := range options.(interface{ Warnings() []error }).Warnings() {
 			if text := err.Error(); !strings.HasPrefix(text, "sinks.s2.type") {
 				got = append(got, text)
 			}

@@ -22,6 +22,14 @@ type Client struct {
 	Limits         Limits        `embed:""`
 }
 
+// Warnings returns what of the values has no effect.
+func (c *Client) Warnings() []error {
+	if bool(c.Enabled) || c.Truststore == "" {
+		return nil
+	}
+	return []error{fault.Hint(errors.New("truststore is set, and ssl is not: nothing is encrypted"), "set ssl to true, or take truststore out")}
+}
+
 // Validate checks what the values alone can tell.
 func (c *Client) Validate() error {
 	if c.Enabled && c.Password != "" && c.PasswordFile != "" {

@@ -19,6 +19,14 @@ type Server struct {
 	Limits       Limits        `embed:""`
 }
 
+// Warnings returns what of the values has no effect.
+func (s *Server) Warnings() []error {
+	if bool(s.Enabled) || s.Keystore == "" {
+		return nil
+	}
+	return []error{fault.Hint(errors.New("keystore is set, and ssl is not: nothing is encrypted"), "set ssl to true, or take keystore out")}
+}
+
 // Validate checks what the values alone can tell.
 func (s *Server) Validate() error {
 	switch {

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net"
 	"os"
@@ -374,6 +375,23 @@ func TestValidate(t *testing.T) {
 	} {
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v; want %s…", err, want)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		of   interface{ Warnings() []error }
+		want string
+	}{
+		"a server in the clear": {&tlsconf.Server{Keystore: "k"}, "[keystore is set, and ssl is not: nothing is encrypted]"},
+		"a client in the clear": {&tlsconf.Client{Truststore: "k"}, "[truststore is set, and ssl is not: nothing is encrypted]"},
+		"a server with TLS":     {&tlsconf.Server{Enabled: true, Keystore: "k"}, "[]"},
+		"a client with TLS":     {&tlsconf.Client{Enabled: true, Truststore: "k"}, "[]"},
+		"neither":               {&tlsconf.Server{}, "[]"},
+	} {
+		if got := fmt.Sprint(tt.of.Warnings()); got != tt.want {
+			t.Errorf("%s: got %s; want %s", name, got, tt.want)
 		}
 	}
 }

@@ -110,10 +110,10 @@ func (o *Options) Validate() error {
 	return o.Encryption.validate()
 }
 
-// Notices tells which values have no effect.
+// Warnings tells which values have no effect.
 //
 // Flume: the channel lies in all of dataDirs, to have the speed of several disks.
-func (o *Options) Notices() []error {
+func (o *Options) Warnings() []error {
 	first, err := o.firstDataDir()
 	if o.Dir != "" || err != nil || len(o.DataDirs) < 2 {
 		return nil

@@ -119,8 +119,8 @@ func (o *Options) Validate() error {
 	return disk.Validate()
 }
 
-// Notices tells which values have no effect.
-func (o *Options) Notices() []error { return o.disk().Notices() }
+// Warnings tells which values have no effect.
+func (o *Options) Warnings() []error { return o.disk().Warnings() }
 
 // defaultOverflow is that of overflowCapacity, also where it is 0 and memoryCapacity
 // is too.

@@ -93,9 +93,6 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// Notices returns what of the values has no effect.
-func (o *Options) Notices() []error { return o.Client.Notices() }
-
 // MaxEvents implements sink.Batcher.
 func (o *Options) MaxEvents() int { return o.Client.MaxEvents() }
 

@@ -199,9 +199,13 @@ func TestMaxEvents(t *testing.T) {
 
 // TestFlumesFile has what Flume lets pass be let pass.
 func TestFlumesFile(t *testing.T) {
-	opt := sinktest.Set(t, new(avro.Options), "hostname", "h", "port", "1", "maxIoWorkers", "two", "hosts", "h1 h2", "hosts.h1", "a:1", "hosts.h2", "b:1")
-	if got := opt.Notices(); len(got) != 1 {
-		t.Errorf("got the notices %q; want that of two hosts one is used", got)
+	opt := sinktest.Set(t, new(avro.Options), "hostname", "h", "port", "1", "maxIoWorkers", "two")
+	opt.Client.Hosts, opt.Client.Addresses = []string{"h1", "h2"}, map[string]string{"h1": "a:1", "h2": "b:1"}
+	if err := opt.Validate(); err != nil {
+		t.Error(err)
+	}
+	if got := opt.Client.Warnings(); len(got) != 1 {
+		t.Errorf("got the warnings %q; want that of two hosts one is used", got)
 	}
 }
 

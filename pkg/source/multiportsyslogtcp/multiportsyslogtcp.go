@@ -27,12 +27,11 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/component"
 	"github.com/flumekit/flumekit/pkg/option"
@@ -100,6 +99,21 @@ func (o *Options) Validate() error {
 	return err
 }
 
+// Warnings returns which character sets have no effect.
+func (o *Options) Warnings() []error {
+	charsets, err := o.charsets()
+	if err != nil || slices.Contains(o.Ports, 0) {
+		return nil
+	}
+	var found []error
+	for _, port := range slices.Sorted(maps.Keys(charsets)) {
+		if !slices.Contains(o.Ports, option.Int(port)) {
+			found = append(found, fmt.Errorf("charset.port.%d is set, and %d is not among the ports", port, port))
+		}
+	}
+	return found
+}
+
 // charsets returns the character sets of ports by their number.
 func (o *Options) charsets() (map[int]option.Charset, error) {
 	sets := make(map[int]option.Charset)
@@ -121,11 +135,6 @@ func (o *Options) Open(ctx context.Context) (source.Source, error) {
 	charsets, err := o.charsets()
 	if err != nil {
 		return nil, err
-	}
-	for port := range charsets {
-		if !slices.Contains(o.Ports, option.Int(port)) && !slices.Contains(o.Ports, 0) {
-			zerolog.Ctx(ctx).Warn().Msgf("charset.port.%d has no effect: %d is not among the ports", port, port)
-		}
 	}
 	secure, err := o.TLS.Config()
 	if err != nil {
