@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,7 +35,7 @@ func parseLife(args []string) (life, error) {
 }
 
 // notes are what a writer has handed over and what was acknowledged. They are
-// written before, and after, in one write each, which a kill cannot tear.
+// written before, and after.
 type notes struct {
 	file        *os.File
 	sent, acked int // numbers of the last such events
@@ -49,9 +51,15 @@ func readNotes(dir, writer string) (n notes, err error) {
 		return n, err
 	}
 	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		what, text, _ := strings.Cut(lines.Text(), " ")
+	for r := bufio.NewReader(file); ; {
+		line, err := r.ReadString('\n')
+		if errors.Is(err, io.EOF) { // what a kill cut was not done, or not heard of
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		what, text, _ := strings.Cut(strings.TrimSpace(line), " ")
 		number, err := strconv.Atoi(text)
 		if err != nil {
 			return n, fmt.Errorf("%s: %w", file.Name(), err)
@@ -63,7 +71,6 @@ func readNotes(dir, writer string) (n notes, err error) {
 			n.acked = max(n.acked, number)
 		}
 	}
-	return n, lines.Err()
 }
 
 // openNotes opens a writer's notes to go on with them.
@@ -80,6 +87,25 @@ func (n *notes) note(what string, number int) error {
 	return err
 }
 
+// appendTo opens a file to go on with its lines. A kill can cut one, however short
+// it is, where a page of the file ends; its beginning is taken away.
 func appendTo(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := file.Seek(0, io.SeekEnd)
+	for c := []byte{0}; err == nil && whole > 0; whole-- {
+		if _, err = file.ReadAt(c, whole-1); err == nil && c[0] == '\n' {
+			break
+		}
+	}
+	if err == nil {
+		err = file.Truncate(whole)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
 }

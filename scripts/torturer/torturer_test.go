@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -112,6 +113,33 @@ func TestOrigin(t *testing.T) {
 	line[len(line)-1] ^= 1
 	if got, err := ofLine(line); err == nil {
 		t.Errorf("got %v; want an error for a changed body", got)
+	}
+}
+
+// TestCutNote has a kill cut what a writer notes.
+func TestCutNote(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "notes"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for cut, want := range map[string]int{"": 7, "ack": 7, "acked ": 7, "acked 1": 7, "acked 12\n": 12} {
+		if err := os.WriteFile(filepath.Join(dir, "notes", "w1"), []byte("sent 9\nacked 7\n"+cut), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		n, err := openNotes(dir, "w1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.acked != want {
+			t.Errorf("%q: %d are acknowledged; want %d", cut, n.acked, want)
+		}
+		if err := n.note("acked", 20); err != nil {
+			t.Fatal(err)
+		}
+		n.file.Close()
+		if again, err := readNotes(dir, "w1"); err != nil || again.acked != 20 || again.sent != 9 {
+			t.Errorf("%q: then got %d of %d, %v; want 20 of 9", cut, again.acked, again.sent, err)
+		}
 	}
 }
 
