@@ -26,6 +26,10 @@ unpack() {
 
 skip() { printf 'skipping %s\n' "$*"; }
 
+if ! command -v openssl >/dev/null; then
+	skip 'all of it: there is no openssl on this machine to make a certificate with'
+	exit
+fi
 logger=
 if logger --version 2>/dev/null | grep -q util-linux; then
 	logger=logger
