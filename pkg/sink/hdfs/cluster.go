@@ -1,6 +1,7 @@
 package hdfs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,7 +89,11 @@ func (c *cluster) dialNameNode(ctx context.Context, network, addr string) (net.C
 	if err != nil {
 		return nil, err
 	}
-	return &nodeConn{Conn: conn, bound: c.bound}, nil
+	node := &nodeConn{Conn: conn, bound: c.bound}
+	if c.proxyUser() != "" {
+		return c.newProxyConn(node, addr), nil
+	}
+	return node, nil
 }
 
 func (c *cluster) dial(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -111,7 +116,7 @@ func (c *cluster) use(do func(*hdfs.Client) error) error {
 		return err
 	}
 	if err = do(client); errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w for user %s", err, client.User())
+		return fmt.Errorf("%w for user %s", err, cmp.Or(c.proxyUser(), client.User()))
 	}
 	return spelled(err)
 }

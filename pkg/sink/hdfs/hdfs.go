@@ -71,8 +71,10 @@
 // The avro_datum serializer takes its schema from hdfs: URLs too.
 //
 // With hdfs.kerberosPrincipal and hdfs.kerberosKeytab the sink logs in to
-// Kerberos ($KRB5_CONFIG, or /etc/krb5.conf). hdfs.proxyUser is for clusters
-// without Kerberos.
+// Kerberos ($KRB5_CONFIG, or /etc/krb5.conf). What it does in HDFS it then does
+// as hdfs.proxyUser, if that is set; the name nodes must allow it, by
+// hadoop.proxyuser.NAME.hosts and .users or .groups, NAME being the principal's
+// short name. A cluster without Kerberos takes the sink's word for who it is.
 package hdfs
 
 import (
@@ -137,7 +139,7 @@ type Options struct {
 	UseLocalTimeStamp option.Bool       `name:"hdfs.useLocalTimeStamp" default:"false" help:"Take the time now for escapes, not the event's timestamp header."`
 	KerberosPrincipal string            `name:"hdfs.kerberosPrincipal" placeholder:"NAME" help:"Kerberos principal; _HOST in it is this host's name."`
 	KerberosKeytab    string            `name:"hdfs.kerberosKeytab" placeholder:"FILE" help:"The principal's keytab."`
-	ProxyUser         string            `name:"hdfs.proxyUser" placeholder:"USER" help:"User to write as."`
+	ProxyUser         string            `name:"hdfs.proxyUser" placeholder:"USER" help:"User to write as; with Kerberos the principal acts for that user."`
 	UseRawLocal       option.Bool       `name:"hdfs.useRawLocalFileSystem" default:"false" notice:"local files never have .crc files beside them" help:"Write local files without checksums."`
 }
 
@@ -196,8 +198,6 @@ func (o *Options) checkUser() error {
 		return fault.Hint(errors.New("hdfs.kerberosPrincipal is not set and hdfs.kerberosKeytab is"), "set both or neither")
 	case o.KerberosPrincipal != "" && o.KerberosKeytab == "":
 		return fault.Hint(errors.New("hdfs.kerberosKeytab is not set and hdfs.kerberosPrincipal is"), "set both or neither")
-	case o.KerberosPrincipal != "" && o.ProxyUser != "":
-		return fault.Hint(errors.New("hdfs.proxyUser is set and hdfs.kerberosPrincipal is: with Kerberos nobody can be impersonated"), "give the user a principal and a keytab of its own")
 	}
 	return nil
 }

@@ -248,7 +248,6 @@ func TestValidate(t *testing.T) {
 		{[]string{"hdfs.fileType", "SequenceFile", "hdfs.codeC", "lzo"}, `"lzo" is not a codec`},
 		{[]string{"hdfs.kerberosKeytab", "/x"}, "hdfs.kerberosPrincipal is not set"},
 		{[]string{"hdfs.kerberosPrincipal", "x"}, "hdfs.kerberosKeytab is not set"},
-		{[]string{"hdfs.kerberosPrincipal", "x", "hdfs.kerberosKeytab", "/x", "hdfs.proxyUser", "y"}, "hdfs.proxyUser is set"},
 	} {
 		props := append([]string{"hdfs.path", "file:///x", "hdfs.fileType", "DataStream"}, tt.set...)
 		opt := new(Options)
@@ -265,7 +264,7 @@ func setQuietly(t *testing.T, opt *Options, keysAndValues ...string) {
 	for i := 0; i < len(keysAndValues); i += 2 {
 		field := map[string]*string{
 			"hdfs.path": &opt.Path, "hdfs.fileType": &opt.FileType, "hdfs.codeC": &opt.CodeC,
-			"hdfs.kerberosKeytab": &opt.KerberosKeytab, "hdfs.kerberosPrincipal": &opt.KerberosPrincipal, "hdfs.proxyUser": &opt.ProxyUser,
+			"hdfs.kerberosKeytab": &opt.KerberosKeytab, "hdfs.kerberosPrincipal": &opt.KerberosPrincipal,
 		}[keysAndValues[i]]
 		*field = keysAndValues[i+1]
 	}

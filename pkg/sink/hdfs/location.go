@@ -2,7 +2,6 @@ package hdfs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -106,16 +105,12 @@ func nameNodes(conf hadoopconf.HadoopConf, host string) []string {
 func (o *Options) clientOptions(conf hadoopconf.HadoopConf, addresses []string) (hdfs.ClientOptions, error) {
 	options := hdfs.ClientOptionsFromConf(conf)
 	options.Addresses = addresses
+	options.User = o.ProxyUser
 	if options.KerberosClient != nil {
-		if o.ProxyUser != "" {
-			return options, fault.Hint(errors.New("hdfs.proxyUser is set, and the cluster has Kerberos: nobody can be impersonated there"),
-				"give the user a principal and a keytab of its own")
-		}
 		var err error
 		options.KerberosClient, err = o.logIn()
 		return options, err
 	}
-	options.User = o.ProxyUser
 	if options.User == "" {
 		options.User = os.Getenv("HADOOP_USER_NAME")
 	}
