@@ -42,6 +42,7 @@ type proxyConn struct {
 const (
 	introductionCall = -3  // number of the call that is the introduction
 	wrappedCall      = -33 // number of one that wraps another
+	wrapState        = 5   // of such a call, where others log in
 	sealed           = 2   // flag of a Kerberos token that is encrypted
 )
 
@@ -60,6 +61,10 @@ func (c *proxyConn) Write(p []byte) (int, error) {
 	}
 	packet, ok := introduce(p, c.user)
 	if !ok {
+		if isCall(p) { // it had better not act as the principal
+			c.Close()
+			return 0, fmt.Errorf("acting as hdfs.proxyUser %s: HDFS's client does not say who it is in the way that is known", c.user)
+		}
 		return c.nodeConn.Write(p)
 	}
 	c.introduced = true
@@ -73,31 +78,54 @@ func (c *proxyConn) Write(p []byte) (int, error) {
 // calls are: its length, and two messages with theirs, the second of which has
 // the user as field 1 of field 2.
 func introduce(packet []byte, user string) ([]byte, bool) {
-	if len(packet) < 4 || int(binary.BigEndian.Uint32(packet)) != len(packet)-4 {
+	call, at, ok := split(packet)
+	if !ok || call != introductionCall {
 		return nil, false
 	}
-	head, n := protowire.ConsumeBytes(packet[4:])
-	if n < 0 {
-		return nil, false
-	}
-	var call int64
-	if err := eachField(head, func(field protowire.Number, _ protowire.Type, value uint64) {
-		if field == 3 {
-			call = protowire.DecodeZigZag(value)
-		}
-	}); err != nil || call != introductionCall {
-		return nil, false
-	}
-	about, m := protowire.ConsumeBytes(packet[4+n:])
+	about, m := protowire.ConsumeBytes(packet[at:])
 	if m < 0 {
 		return nil, false
 	}
 	// Of a field that is there twice the later one counts.
 	who := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), user)
 	about = protowire.AppendBytes(protowire.AppendTag(bytes.Clone(about), 2, protowire.BytesType), who)
-	changed := protowire.AppendBytes(bytes.Clone(packet[:4+n]), about)
+	changed := protowire.AppendBytes(bytes.Clone(packet[:at]), about)
 	binary.BigEndian.PutUint32(changed, uint32(len(changed)-4))
 	return changed, true
+}
+
+// isCall reports whether a packet is a call that an introduction has to come
+// before, wrapped or not; what logs in is none.
+func isCall(packet []byte) bool {
+	call, at, ok := split(packet)
+	if !ok || call != wrappedCall {
+		return ok
+	}
+	wraps := false
+	message, _ := protowire.ConsumeBytes(packet[at:])
+	err := eachField(message, func(field protowire.Number, _ protowire.Type, state uint64) {
+		wraps = wraps || field == 2 && state == wrapState
+	})
+	return err != nil || wraps
+}
+
+// split returns the number of the call that a packet is, and where the message
+// after its head begins. It is not ok if that is no packet: what a connection
+// begins with.
+func split(packet []byte) (call int64, at int, ok bool) {
+	if len(packet) < 4 || int(binary.BigEndian.Uint32(packet)) != len(packet)-4 {
+		return 0, 0, false
+	}
+	head, n := protowire.ConsumeBytes(packet[4:])
+	if n < 0 {
+		return 0, 0, false
+	}
+	err := eachField(head, func(field protowire.Number, _ protowire.Type, value uint64) {
+		if field == 3 {
+			call = protowire.DecodeZigZag(value)
+		}
+	})
+	return call, 4 + n, err == nil
 }
 
 // Read looks at the first answer after the introduction. If that is the answer to

@@ -135,20 +135,28 @@ func readPacket(r io.Reader, name string) (head, body protoreflect.Message, err 
 	return head, body, proto.Unmarshal(text, body.Interface())
 }
 
-// What is no introduction passes as it is.
+// What is no introduction passes as it is, unless it is a call: the introduction
+// has not come, then.
 func TestIntroduceOthers(t *testing.T) {
-	for name, packet := range map[string]string{
-		"the preamble":    "hrpc\x09\x00\xdf",
-		"a call":          string(recoverLeaseCall("/x", "me")),
-		"of SASL":         "\x00\x00\x00\x05\x02\x18\x41\x01\x00", // call -33
-		"cut off":         "\x00\x00\x00\x05\x02\x18\x05\x01",
-		"without a body":  "\x00\x00\x00\x03\x02\x18\x05",
-		"nothing":         "",
-		"not of messages": "\x00\x00\x00\x01\xff",
+	for name, tt := range map[string]struct {
+		packet string
+		call   bool
+	}{
+		"the preamble":    {"hrpc\x09\x00\xdf", false},
+		"a call":          {string(recoverLeaseCall("/x", "me")), true},
+		"of SASL":         {"\x00\x00\x00\x06\x02\x18\x41\x02\x10\x01", false}, // call -33, state 1
+		"wrapped":         {"\x00\x00\x00\x06\x02\x18\x41\x02\x10\x05", true},
+		"cut off":         {"\x00\x00\x00\x05\x02\x18\x05\x01", false},
+		"without a body":  {"\x00\x00\x00\x03\x02\x18\x05", true},
+		"nothing":         {"", false},
+		"not of messages": {"\x00\x00\x00\x01\xff", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, ok := introduce([]byte(packet), "alice"); ok {
+			if got, ok := introduce([]byte(tt.packet), "alice"); ok {
 				t.Errorf("got %q; want it left alone", got)
+			}
+			if got := isCall([]byte(tt.packet)); got != tt.call {
+				t.Errorf("is a call: %t; want %t", got, tt.call)
 			}
 		})
 	}
