@@ -216,6 +216,17 @@ func (j *journal) hold() entry {
 	}
 }
 
+// holdAlive is hold for what a process says that runs: that one has ended is told at
+// its own pace.
+func (j *journal) holdAlive() entry {
+	j.t.Helper()
+	for {
+		if e := j.hold(); e.what != "ended" {
+			return e
+		}
+	}
+}
+
 // expect waits for entries such as "c1 started", in that order.
 func (j *journal) expect(want ...string) {
 	j.t.Helper()
@@ -244,10 +255,7 @@ func (j *journal) expectAll(want ...string) {
 func (j *journal) expectStop(names ...string) {
 	j.t.Helper()
 	for i, name := range names {
-		e := j.hold()
-		for e.what == "ended" { // told at its own pace
-			e = j.hold()
-		}
+		e := j.holdAlive()
 		if e.name != name || e.what != "stopping" {
 			j.t.Fatalf("got %s %s; want %s stopping", e.name, e.what, name)
 		}
