@@ -193,7 +193,8 @@ func (t *torture) drain(ctx context.Context, dir, channel, reader string) error 
 	}}
 	l.log = func(stage int) string { return t.in("log", fmt.Sprintf("%s.%d", reader, stage)) }
 	if err := l.once(ctx); err != nil {
-		return fmt.Errorf("draining %s: %w", channel, err)
+		said, _ := os.ReadFile(l.log(0))
+		return fmt.Errorf("draining %s: %w; it said %q", channel, err, said[max(0, len(said)-2000):])
 	}
 	return nil
 }
