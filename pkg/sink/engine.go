@@ -157,11 +157,7 @@ func (r *runner) write(ctx, now context.Context, b *event.Batch) error {
 			return fault.WithStatus(fmt.Errorf("stopped with %s not delivered: %w", counted(b.Len()), err), fault.TryAgain)
 		}
 		if reason := reasonOf(err); reason != said { // each once
-			line := zerolog.Ctx(ctx).Error().Err(err)
-			for _, hint := range fault.Hints(err) {
-				line.Str("hint", hint)
-			}
-			line.Msg("Unable to deliver event. Trying again.")
+			WithHints(zerolog.Ctx(ctx).Error().Err(err), err).Msg("Unable to deliver event. Trying again.")
 			said = reason
 		}
 		select {
@@ -169,6 +165,14 @@ func (r *runner) write(ctx, now context.Context, b *event.Batch) error {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// WithHints adds to a log line how to mend err.
+func WithHints(line *zerolog.Event, err error) *zerolog.Event {
+	for _, hint := range fault.Hints(err) {
+		line = line.Str("hint", hint)
+	}
+	return line
 }
 
 // counted says how many events there are.

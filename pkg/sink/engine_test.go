@@ -196,24 +196,22 @@ func TestAStopLeavesWhatCannotBeDelivered(t *testing.T) {
 }
 
 func TestAFailureIsLoggedWithItsHint(t *testing.T) {
-	w, r := piped(t)
-	w.Send(numbered(0, 1), true)
-	var log strings.Builder
-	ctx, stop := context.WithCancel(zerolog.New(&log).WithContext(t.Context()))
-	k := &scripted{fail: func(write int) error {
-		if write == 3 {
-			stop()
-		}
-		return fault.Hint(errors.New("nobody listens"), "start the other end")
-	}}
-	sink.Run(ctx, t.Context(), k, r, 0)
 	want := `{"level":"error","error":"nobody listens","hint":"start the other end","message":"Unable to deliver event. Trying again."}` + "\n"
-	if got := log.String(); got != want {
+	if got := logOf(t, func(int) error { return fault.Hint(errors.New("nobody listens"), "start the other end") }); got != want {
 		t.Errorf("got %s; want once %s", got, want)
 	}
 }
 
 func TestAReasonIsLoggedOnceWhateverItsNumbers(t *testing.T) {
+	got := logOf(t, func(write int) error { return fmt.Errorf("making /data/%d.tmp: permission denied", 1000+write) })
+	if strings.Count(got, "permission denied") != 1 || !strings.Contains(got, "/data/1001.tmp") {
+		t.Errorf("got %s; want one line, with the first file", got)
+	}
+}
+
+// logOf returns what is logged while three writes fail.
+func logOf(t *testing.T, fail func(write int) error) string {
+	t.Helper()
 	w, r := piped(t)
 	w.Send(numbered(0, 1), true)
 	var log strings.Builder
@@ -222,12 +220,10 @@ func TestAReasonIsLoggedOnceWhateverItsNumbers(t *testing.T) {
 		if write == 3 {
 			stop()
 		}
-		return fmt.Errorf("making /data/%d.tmp: permission denied", 1000+write)
+		return fail(write)
 	}}
 	sink.Run(ctx, t.Context(), k, r, 0)
-	if got := log.String(); strings.Count(got, "permission denied") != 1 || !strings.Contains(got, "/data/1001.tmp") {
-		t.Errorf("got %s; want one line, with the first file", got)
-	}
+	return log.String()
 }
 
 func TestAGoneDestinationEndsTheRun(t *testing.T) {

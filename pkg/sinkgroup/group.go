@@ -10,7 +10,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flumekit/flumekit/pkg/event"
-	"github.com/flumekit/flumekit/pkg/fault"
 	"github.com/flumekit/flumekit/pkg/sink"
 )
 
@@ -69,11 +68,7 @@ func (g *group) Write(ctx context.Context, b *event.Batch) error {
 			return fmt.Errorf("sink %s: %w", m.name, err)
 		}
 		if m.fail(err, time.Now()) {
-			line := g.log.Warn().Err(err)
-			for _, hint := range fault.Hints(err) {
-				line.Str("hint", hint)
-			}
-			line.Msgf(g.failed, m.name)
+			sink.WithHints(g.log.Warn().Err(err), err).Msgf(g.failed, m.name)
 		}
 	}
 	return g.failure()

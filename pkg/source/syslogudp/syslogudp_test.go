@@ -72,10 +72,9 @@ func TestDatagrams(t *testing.T) {
 	}
 }
 
-// TestStopTakesWhatTheSystemHas has the source stopped before it has read what
-// was sent.
-func TestStopTakesWhatTheSystemHas(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
+// opened returns an open source that does not run yet, and a connection to it.
+func opened(t *testing.T, ctx context.Context) (source.Source, net.Conn) {
+	t.Helper()
 	src, err := options().Open(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +83,15 @@ func TestStopTakesWhatTheSystemHas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
+	return src, conn
+}
+
+// TestStopTakesWhatTheSystemHas has the source stopped before it has read what
+// was sent.
+func TestStopTakesWhatTheSystemHas(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	src, conn := opened(t, ctx)
 	const datagrams = 100
 	for range datagrams {
 		if _, err := conn.Write([]byte("<13>1 - - x")); err != nil {
@@ -118,15 +125,7 @@ func TestDropsAreTold(t *testing.T) {
 	var out bytes.Buffer
 	log := zerolog.New(&out)
 	ctx, cancel := context.WithCancel(log.WithContext(t.Context()))
-	src, err := options().Open(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := net.Dial("udp", src.(source.Addresser).Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	src, conn := opened(t, ctx)
 	datagram := []byte("<13>1 - - " + strings.Repeat("x", 60_000))
 	for range 256 << 20 / len(datagram) { // twice what is asked for, and Linux doubles that
 		if _, err := conn.Write(datagram); err != nil {
