@@ -236,8 +236,8 @@ func (c *Command[O]) Decode(prefix string, options any) error {
 
 // Contexts returns the contexts that a run was given with the component's name
 // (component.Name) and its logger (zerolog.Ctx) in them, after logging warnings
-// and notices. It has --cpus take effect. With --lifeline, the process is killed as soon as standard input
-// ends. It is called once.
+// and notices. It has --cpus take effect. With --lifeline, the process is killed as
+// soon as standard input ends. It is called once.
 func (c *Command[O]) Contexts(ctx, stop context.Context) (context.Context, context.Context) {
 	logger := c.Logger(os.Stderr, c.Name).With().Str("logger", c.Spec.Logger()).Logger()
 	reportTo(ctx, c.Logging, logger)

@@ -10,8 +10,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/flumekit/flumekit/pkg/nonblock"
 	"golang.org/x/sys/unix"
+
+	"github.com/flumekit/flumekit/pkg/nonblock"
 )
 
 // handshakeTime bounds the exchange of hellos: both ends are on this machine.

@@ -8,8 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/flumekit/flumekit/pkg/nonblock"
 	"github.com/rs/zerolog"
+
+	"github.com/flumekit/flumekit/pkg/nonblock"
 )
 
 // Serve accepts connections until ctx is done, at most most at a time, and
