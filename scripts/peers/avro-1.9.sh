@@ -5,25 +5,13 @@
 # in TLS and both, where 1.9 compresses within TLS. Headers and bodies arrive as
 # they were sent.
 . scripts/peers/lib.sh
+. scripts/peers/lib/avro.sh
 export LC_ALL=C.UTF-8
 
 fetch flume-1.9
 
-store() { keytool "$@" -alias flume -storetype JKS -storepass secret 2>>"$work/keytool.log"; }
-store -genkeypair -keyalg RSA -dname CN=localhost -keypass secret -keystore "$work/key.jks"
-store -exportcert -keystore "$work/key.jks" | store -importcert -noprompt -keystore "$work/trust.jks"
-
 # Of TLSv1.3, the Netty of 1.9 drops what comes together with a ServerHello.
-layers='plain deflate tls both'
-server() {
-	case $1 in deflate | both) echo compression-type=deflate ;; esac
-	case $1 in tls | both) echo "ssl=true include-protocols=TLSv1.2 keystore=$work/key.jks keystore-password=secret" ;; esac
-}
-client() {
-	case $1 in deflate | both) echo compression-type=deflate ;; esac
-	case $1 in tls | both) echo "ssl=true include-protocols=TLSv1.2 truststore=$work/trust.jks truststore-password=secret" ;; esac
-}
-flags() { tr ' ' '\n' | sed 's/^/--/'; }
+ssl='ssl=true include-protocols=TLSv1.2'
 component() { printf '%s\n' "${@:2}" | sed "s,^,a1.$1.," >>"$work/flume.conf"; }
 
 # What our sinks send comes back to our sources: all through one agent.

@@ -7,6 +7,7 @@
 # answers it, and filled up later; and nothing that was acknowledged is lost when
 # each process of a chain of theirs and ours is killed in the middle.
 . scripts/peers/lib.sh
+. scripts/peers/lib/avro.sh
 export LC_ALL=C.UTF-8
 
 fetch flume
@@ -55,26 +56,9 @@ ours() {
 	until_true 30 "$name listens" listens "${port[$name]}"
 }
 
-# The key and the certificate are those of localhost.
-store() { keytool "$@" -alias flume -storetype JKS -storepass secret 2>>"$work/keytool.log"; }
-store -genkeypair -keyalg RSA -dname CN=localhost -keypass secret -keystore "$work/key.jks"
-store -exportcert -keystore "$work/key.jks" | store -importcert -noprompt -keystore "$work/trust.jks"
-
-layers='plain deflate tls both'
 sizes='1 100 10000'
 declare -A title=([plain]=plain [deflate]=deflated [tls]='in TLS' [both]='in TLS, deflated')
 declare -A count=([1]=200 [100]=2000 [10000]=20000) # events of a route, by those in a request
-
-# server LAYER, client LAYER: the properties of either end; flags: as flags.
-flags() { tr ' ' '\n' | sed 's/^/--/'; }
-server() {
-	case $1 in deflate | both) echo compression-type=deflate ;; esac
-	case $1 in tls | both) echo "ssl=true keystore=$work/key.jks keystore-password=secret" ;; esac
-}
-client() {
-	case $1 in deflate | both) echo compression-type=deflate ;; esac
-	case $1 in tls | both) echo "ssl=true truststore=$work/trust.jks truststore-password=secret" ;; esac
-}
 
 # Of the events the first ones are strange. Those with headers have such as
 # Java keeps in the same order.
