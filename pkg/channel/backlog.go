@@ -31,13 +31,17 @@ func (c *Queue) accept(after mark, read []*entry) {
 		return
 	}
 	for _, e := range read {
-		if e.seq > c.pos.put || c.recent.len() > 0 && e.seq >= c.recent.front().seq {
+		if e.seq > c.pos.put {
 			return
 		}
 		if gap := (Places{after.seq + 1, e.first - 1}); gap.Last >= gap.First {
-			c.lose(hole{gap, e.totals.minus(e.weight).minus(after.totals)})
-			e.first = gap.First
+			c.miss(hole{gap, e.totals.minus(e.weight).minus(after.totals)})
 		}
+		if c.recent.len() > 0 && e.seq >= c.recent.front().seq { // what lies before it in memory is lost
+			c.recent.front().after = after.seq
+			return
+		}
+		e.after = after.seq
 		c.ready.push(e)
 		after = mark{e.seq, e.totals}
 	}
@@ -68,9 +72,9 @@ func (c *Queue) wantLoad() (after mark, ok bool) {
 		if c.usable() != nil {
 			return mark{}, false
 		}
-		if c.takers > 0 && c.ready.cost < aheadBytes/2 && c.trouble.mayRead() {
+		if len(c.takers) > 0 && c.ready.cost < aheadBytes/2 && c.trouble.mayRead() {
 			after := c.lastReady()
-			if after.seq < c.pos.put && (c.recent.len() == 0 || after.seq+1 < c.recent.front().first) {
+			if after.seq < c.pos.put && (c.recent.len() == 0 || after.seq < c.recent.front().after) {
 				return after, true
 			}
 		}

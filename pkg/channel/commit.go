@@ -136,10 +136,10 @@ func (c *Queue) commit(group []*put) (refused []*put, err error) {
 
 // appended notes that m is in the store. c.mu is held.
 func (c *Queue) appended(m *appending, seq uint64) {
-	first := c.pos.put + 1
+	after, first := c.pos.put, max(c.pos.put, c.end)+1
 	c.pos.put, c.pos.putTotals = seq, m.totals
 	c.record()
-	c.recent.push(&entry{first: first, seq: seq, batch: m.batch, weight: m.weight, totals: m.totals})
+	c.recent.push(&entry{after: after, first: first, seq: seq, batch: m.batch, weight: m.weight, totals: m.totals})
 	for c.recent.cost > recentBytes {
 		c.recent.pop()
 		c.hungry.Signal()

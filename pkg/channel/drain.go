@@ -28,7 +28,7 @@ type Forwarder interface {
 
 // Drain implements Drainer.
 func (c *Queue) Drain(ctx context.Context) bool {
-	return c.drain(ctx, c, func() bool { return c.takers > 0 })
+	return c.drain(ctx, c, func() bool { return len(c.takers) > 0 })
 }
 
 // drain waits until what is idle. served is called with m.mu held.

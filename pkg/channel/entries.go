@@ -4,7 +4,8 @@ import "github.com/flumekit/flumekit/pkg/event"
 
 // entry is a message on its way to a taker.
 type entry struct {
-	first  uint64 // by which it is known: its own first place, or that of what is missing before it
+	after  uint64 // the message before it; what lies between them is lost
+	first  uint64 // its own first place, by which it is known
 	seq    uint64
 	batch  *event.Batch // nil: it lies in the store only
 	weight Totals

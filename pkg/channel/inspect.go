@@ -125,7 +125,7 @@ func (c *Queue) Stat(ctx context.Context) (Stat, error) {
 	for _, e := range c.returned {
 		s.InHand.Totals = s.InHand.minus(e.weight)
 	}
-	s.Putters, s.Takers, s.Waiting = c.putters, c.takers, c.waiting.len()
+	s.Putters, s.Takers, s.Waiting = c.putters, len(c.takers), c.waiting.len()
 	if t := &c.trouble; t.err != nil {
 		s.Down = &Down{Since: t.since, Reason: t.err.Error()}
 	}

@@ -148,10 +148,13 @@ func (c *Queue) reopen() bool {
 	if err := c.closeStore(); err != nil {
 		c.log.Debug().Err(err).Msg("closing the store that fails")
 	}
+	c.mu.Lock()
+	floor := c.pos.floor()
+	c.mu.Unlock()
 	var found bounds
 	err := c.openStore(c.ctx)
 	if err == nil {
-		found, err = findBounds(c.ctx, c.store)
+		found, err = c.findBounds(c.ctx, c.store, floor)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,6 +171,7 @@ func (c *Queue) reopen() bool {
 		c.trouble.err = err
 		return false
 	}
+	c.record()
 	if c.trimmed = min(c.trimmed, found.first-1); c.trimmed < c.pos.floor() {
 		// What is taken may be what fills the disk: it goes before those
 		// who wait to append come back.

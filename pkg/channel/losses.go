@@ -28,18 +28,18 @@ func (d *Dir) Aside() string { return filepath.Join(d.path, "damaged") }
 
 func (d *Dir) losses() string { return filepath.Join(d.Aside(), "losses") }
 
-// noteLoss writes down what is lost, once: it is found again each time the store
-// is opened, until takers have passed it.
+// noted reports whether that loss was written down before.
+func (d *Dir) noted(gap Places, lost Totals) bool {
+	all, err := d.Losses()
+	return err == nil && slices.ContainsFunc(all, func(l Loss) bool {
+		return l.First == gap.First && l.Last == gap.Last && l.Events == lost.Events && l.Bytes == lost.Bytes
+	})
+}
+
+// noteLoss writes down what is lost.
 func (d *Dir) noteLoss(gap Places, lost Totals) (err error) {
 	if err := os.MkdirAll(d.Aside(), 0o700); err != nil {
 		return err
-	}
-	noted, err := d.Losses()
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(noted, func(l Loss) bool { return l.First <= gap.First && gap.Last <= l.Last && l.Events >= lost.Events }) {
-		return nil
 	}
 	f, err := os.OpenFile(d.losses(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {

@@ -57,6 +57,7 @@ type Queue struct {
 	ledger       *ledger   // nil: none
 	ledgerBehind bool      // the last write or sync of it has failed
 	pos          position
+	end          uint64        // where the store ended when it was opened: pos.put, or behind what is lost
 	err          error         // why the channel is of no use any more
 	failed       chan struct{} // closed when err is set
 	closed       bool          // no more puts and takes
@@ -75,7 +76,7 @@ type Queue struct {
 	ready     entries  // loaded from the store, the first of them is pos.taken+1
 	recent    entries  // the newest messages, as they were put
 	putters   int
-	takers    int
+	takers    map[*taker]struct{}
 	cramped   bool     // puts wait because of the disk, and that was said
 	untrimmed int64    // bytes taken for good since the last trim
 	beyond    []uint64 // messages taken for good since then, after one that is not
@@ -122,6 +123,7 @@ func openQueue(ctx context.Context, open OpenStore, conf Config, shared *monitor
 		log:     zerolog.Ctx(ctx),
 		tend:    make(chan struct{}, 1),
 		broken:  make(chan struct{}, 1),
+		takers:  make(map[*taker]struct{}),
 		failed:  make(chan struct{}),
 	}
 	c.limits = &c.conf.Limits

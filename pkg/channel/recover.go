@@ -1,46 +1,105 @@
 package channel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"slices"
 )
 
 // bounds is what a store that was just opened says of itself.
 type bounds struct {
 	first, last uint64
+	end         uint64 // the last message there ever was, which may be lost
 	totals      Totals // through last; of an empty store unknown
-	missing     []Places
+	// begin is First of the first message that is whole. The totals of all that was
+	// appended before it are only looked up if something is missing there.
+	begin  uint64
+	before Totals
+	gaps   []gap // between begin and last
+	whole  bool  // nothing is missing
+}
+
+// gap is a range of places whose messages are lost, between two that are whole.
+type gap struct {
+	Places
+	before, after Totals // of all that was appended up to it, and with it
 }
 
 func (b *bounds) empty() bool { return b.first > b.last }
 
-func findBounds(ctx context.Context, s Store) (b bounds, err error) {
-	if b.first, b.last, err = s.Bounds(ctx); err != nil {
-		return b, err
-	}
+// findBounds looks at a store. What is missing up to the place floor is of no
+// interest.
+func (c *Queue) findBounds(ctx context.Context, s Store, floor uint64) (bounds, error) {
 	for {
-		b.missing = s.Missing()
-		for n := len(b.missing); n > 0 && b.missing[n-1].Last >= b.last; n-- { // what is lost at the end is its end
-			b.last = b.missing[n-1].First - 1
-			b.missing = b.missing[:n-1]
-		}
-		if b.empty() {
-			return b, nil
-		}
-		m, err := readOne(ctx, s, b.last)
-		if err == nil {
-			b.totals, b.missing = m.Totals, slices.DeleteFunc(s.Missing(), func(p Places) bool { return p.First > b.last })
-			return b, nil
-		}
+		missing := s.Missing()
+		b, err := c.boundsOf(ctx, s, missing, floor)
 		// Reading may be what finds the damage.
-		if !errors.Is(err, errMissing) || !slices.ContainsFunc(s.Missing(), func(p Places) bool { return p.Last >= b.last }) {
+		if !errors.Is(err, errMissing) || slices.Equal(missing, s.Missing()) {
 			return b, err
 		}
 	}
+}
+
+func (c *Queue) boundsOf(ctx context.Context, s Store, missing []Places, floor uint64) (b bounds, err error) {
+	if b.first, b.last, err = s.Bounds(ctx); err != nil {
+		return b, err
+	}
+	b.end, b.whole = b.last, len(missing) == 0
+	missing = joined(missing)
+	if n := len(missing); n > 0 && missing[n-1].Last >= b.last { // what is lost at the end is its end
+		b.last = missing[n-1].First - 1
+		missing = missing[:n-1]
+	}
+	if b.empty() {
+		return b, nil
+	}
+	last, err := readOne(ctx, s, b.last)
+	if err != nil {
+		return b, err
+	}
+	b.totals = last.Totals
+	b.begin = b.first
+	if len(missing) > 0 && missing[0].First <= b.first {
+		b.begin = missing[0].Last + 1
+		missing = missing[1:]
+	}
+	if b.begin > floor+1 {
+		if b.before, err = c.totalsBefore(ctx, s, b.begin); err != nil {
+			return b, err
+		}
+	}
+	for _, p := range missing {
+		if p.Last <= floor {
+			continue
+		}
+		g := gap{Places: p}
+		if g.after, err = c.totalsBefore(ctx, s, p.Last+1); err != nil {
+			return b, err
+		}
+		before, err := readOne(ctx, s, p.First-1)
+		if err != nil {
+			return b, err
+		}
+		g.before = before.Totals
+		b.gaps = append(b.gaps, g)
+	}
+	return b, nil
+}
+
+// joined returns places in order, and as one those that follow each other.
+func joined(places []Places) (all []Places) {
+	places = slices.SortedFunc(slices.Values(places), func(a, b Places) int { return cmp.Compare(a.First, b.First) })
+	for _, p := range places {
+		if n := len(all); n > 0 && p.First <= all[n-1].Last+1 {
+			all[n-1].Last = max(all[n-1].Last, p.Last)
+		} else {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 // readOne returns the message that has the place at.
@@ -58,14 +117,32 @@ func readOne(ctx context.Context, s Store, at uint64) (Message, error) {
 // errMissing is wrapped by readOne's error for a message that is not there.
 var errMissing = errors.New("it is missing from the store")
 
+// totalsBefore returns the totals of all that was appended before the message that
+// has the place at.
+func (c *Queue) totalsBefore(ctx context.Context, s Store, at uint64) (Totals, error) {
+	m, err := readOne(ctx, s, at)
+	if err != nil {
+		return Totals{}, err
+	}
+	e, err := c.entry(m)
+	if err != nil {
+		return Totals{}, err
+	}
+	return e.totals.minus(e.weight), nil
+}
+
 // recover finds out where the channel stood.
 func (c *Queue) recover(ctx context.Context) error {
-	found, err := findBounds(ctx, c.store)
+	known, err := c.openLedger()
 	if err != nil {
 		return err
 	}
-	if err := c.place(ctx, found); err != nil {
+	found, err := c.findBounds(ctx, c.store, c.pos.floor())
+	if err != nil {
 		return err
+	}
+	if !known {
+		c.beginAt(found)
 	}
 	if err := c.settle(ctx, found); err != nil {
 		return err
@@ -86,93 +163,123 @@ func (c *Queue) recover(ctx context.Context) error {
 	return err
 }
 
-// place takes the position from the ledger.
-func (c *Queue) place(ctx context.Context, found bounds) error {
+// openLedger takes the position from the ledger, and reports whether it tells one.
+func (c *Queue) openLedger() (known bool, err error) {
 	if c.conf.Dir == nil {
-		return c.beginAt(ctx, found)
+		return false, nil
 	}
 	path := c.conf.Dir.ledger()
 	var l *ledger
 	var p *position
-	var err error
 	if c.conf.Dir.readOnly() {
 		p, err = lookUp(path)
 	} else {
 		l, p, err = openLedger(path)
 	}
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
 	case errors.Is(err, ErrDamaged) && c.conf.Store.Aside != "":
 		aside, asideErr := c.conf.Dir.setAside(path)
 		if asideErr != nil {
-			return errors.Join(err, asideErr)
+			return false, errors.Join(err, asideErr)
 		}
-		c.log.Error().Err(err).Str("aside", aside).
-			Msg("all events in the store will be delivered, also those that were before")
-		return c.beginAt(ctx, found)
-	case errors.Is(err, fs.ErrNotExist):
-		if !found.empty() {
-			c.log.Warn().Str("ledger", path).
-				Msg("there is no ledger beside the store: all events in it will be delivered, also those that were before")
-		}
-		return c.beginAt(ctx, found)
+		c.log.Error().Err(err).Str("aside", aside).Msg("the channel's ledger is set aside")
+		return false, nil
 	case err != nil:
-		return err
+		return false, err
 	}
 	c.ledger, c.pos = l, *p
-	return nil
+	return true, nil
 }
 
-// beginAt places the channel where nothing in the store has been taken.
-func (c *Queue) beginAt(ctx context.Context, found bounds) error {
-	c.pos.put, c.pos.taken = found.last, found.first-1
-	if found.empty() {
-		return nil
+// beginAt places a channel that no ledger tells of where nothing in the store has
+// been taken.
+func (c *Queue) beginAt(found bounds) {
+	if c.conf.Dir != nil && !found.empty() {
+		c.log.Warn().Str("ledger", c.conf.Dir.ledger()).
+			Msg("there is no ledger beside the store: all events in it will be delivered, also those that were before")
 	}
-	before, err := c.totalsBefore(ctx, found.first)
-	c.pos.putTotals, c.pos.takenTotals = found.totals, before
-	return err
-}
-
-// totalsBefore returns the totals of all that was appended before the first
-// message at the place from or after it.
-func (c *Queue) totalsBefore(ctx context.Context, from uint64) (Totals, error) {
-	read, err := c.store.Read(ctx, from, 0)
-	if err != nil {
-		return Totals{}, err
+	c.pos.put, c.pos.putTotals = found.last, found.totals
+	c.pos.taken = found.first - 1
+	if found.first > 1 { // what was lost right behind it, nobody can tell
+		c.pos.takenTotals = found.before
 	}
-	if len(read) == 0 {
-		return Totals{}, fmt.Errorf("message %d: %w", from, errMissing)
-	}
-	e, err := c.entry(read[0])
-	if err != nil {
-		return Totals{}, err
-	}
-	return e.totals.minus(e.weight), nil
 }
 
 // settle makes the position agree with a store that was just opened, and says
 // what is lost. c.storeMu is held, and when the channel is in use, c.mu.
 func (c *Queue) settle(ctx context.Context, found bounds) error {
 	c.resolveDoubt(found.last, found.totals)
+	c.end = found.end
+	whole := found.whole
+	if found.last < c.pos.put || found.empty() && c.pos.floor() < c.pos.put {
+		if err := c.loseTail(found); err != nil {
+			return err
+		}
+		whole = false
+	}
 	switch {
+	case found.empty():
+		c.pos.put, c.pos.taken = found.last, found.last
 	case found.last > c.pos.put: // stored, and then the process ended before it said so
 		c.pos.put, c.pos.putTotals = found.last, found.totals
-	case found.last < c.pos.put:
-		if err := c.loseTail(ctx, found); err != nil {
-			return err
-		}
 	}
-	if floor := min(c.pos.floor(), found.last); found.first > floor+1 {
-		if err := c.loseMiddle(ctx, Places{floor + 1, found.first - 1}); err != nil {
-			return err
-		}
+	if floor := c.pos.floor(); !found.empty() && found.begin > floor+1 {
+		c.loseMiddle(gap{Places: Places{floor + 1, found.begin - 1}, after: found.before})
+		whole = false
 	}
-	for _, gap := range found.missing {
-		if err := c.loseMiddle(ctx, gap); err != nil {
-			return err
-		}
+	for _, g := range found.gaps {
+		c.loseMiddle(g)
 	}
+	if whole {
+		return nil
+	}
+	return c.loseOpen(ctx)
+}
+
+// loseTail goes on without the newest messages: the store ends before them.
+func (c *Queue) loseTail(found bounds) error {
+	from, end := found.last, found.totals
+	if found.empty() {
+		from, end = min(from, c.pos.floor()), c.pos.putTotals
+	}
+	lost := Places{from + 1, c.pos.put}
+	if !c.conf.MayLose && c.conf.Dir != nil && c.conf.Store.Aside == "" {
+		held := c.pos.putTotals.minus(end)
+		if found.empty() {
+			held = c.held()
+		}
+		return fmt.Errorf("%w: it ends at message %d, but %d were committed: messages %d to %d, which held %d events, are missing",
+			ErrDamaged, found.last, c.pos.put, lost.First, lost.Last, held.Events)
+	}
+	ahead := c.pos.putTotals.minus(end)
+	if found.empty() || c.pos.taken > from {
+		ahead = c.pos.putTotals.minus(c.pos.takenTotals)
+		c.pos.taken, c.pos.takenTotals = from, end
+	}
+	c.pos.put, c.pos.putTotals = found.last, end
+	c.holes = slices.DeleteFunc(c.holes, func(h hole) bool {
+		if h.Last <= from {
+			return false
+		}
+		ahead = ahead.minus(h.ahead)
+		return true
+	})
+	c.ready, c.recent = entries{}, entries{}
+	c.report(lost, ahead)
 	return nil
+}
+
+// loseMiddle goes on without the messages in g.
+func (c *Queue) loseMiddle(g gap) {
+	switch {
+	case g.Last <= c.pos.taken:
+		return
+	case g.First <= c.pos.taken+1:
+		g.First, g.before = c.pos.taken+1, c.pos.takenTotals
+	}
+	c.miss(hole{g.Places, g.after.minus(g.before)})
 }
 
 // hole is a range of places whose messages are lost.
@@ -181,115 +288,86 @@ type hole struct {
 	ahead Totals // of what no taker has had
 }
 
-// loseTail goes on without the newest messages: the store ends before them. Their
-// places will be given to others.
-func (c *Queue) loseTail(ctx context.Context, found bounds) error {
-	gap, lost := Places{found.last + 1, c.pos.put}, c.held()
-	if found.empty() {
-		gap.First = min(gap.First, c.pos.floor()+1)
-	} else {
-		lost = c.pos.putTotals.minus(found.totals)
+func (h hole) in(o hole) bool { return o.First <= h.First && h.Last <= o.Last }
+
+// miss notes a hole, and reports what of it was not known before. c.mu is held.
+func (c *Queue) miss(h hole) {
+	if h.ahead == (Totals{}) || slices.ContainsFunc(c.holes, h.in) {
+		return
 	}
-	if !c.conf.MayLose && c.conf.Dir != nil && c.conf.Store.Aside == "" {
-		return fmt.Errorf("%w: it ends at message %d, but %d were committed: messages %d to %d, which held %d events, are missing",
-			ErrDamaged, found.last, c.pos.put, gap.First, gap.Last, lost.Events)
+	lost := h.ahead
+	c.holes = slices.DeleteFunc(c.holes, func(known hole) bool {
+		if !known.in(h) {
+			return false
+		}
+		lost = lost.minus(known.ahead)
+		return true
+	})
+	c.holes = append(c.holes, h)
+	slices.SortFunc(c.holes, func(a, b hole) int { return cmp.Compare(a.First, b.First) })
+	// Each process finds it again, until takers have passed it. One that finds more
+	// beside it reports it once more.
+	if c.conf.Dir == nil || !c.conf.Dir.noted(h.Places, lost) {
+		c.report(h.Places, lost)
 	}
-	if found.empty() {
-		found.totals = c.pos.putTotals
-	}
-	c.pos.put, c.pos.putTotals = found.last, found.totals
-	if c.pos.taken > found.last || found.empty() {
-		c.pos.taken, c.pos.takenTotals = found.last, found.totals
-	}
-	c.ready, c.recent = entries{}, entries{}
-	c.holes = slices.DeleteFunc(c.holes, func(h hole) bool { return h.Last > found.last })
-	c.report(gap, lost)
-	_, err := c.dropOpen(ctx, Places{gap.First, math.MaxUint64})
-	return err
 }
 
-// loseMiddle goes on without the messages in gap.
-func (c *Queue) loseMiddle(ctx context.Context, gap Places) error {
-	if gap.Last <= c.pos.floor() || slices.ContainsFunc(c.holes, func(h hole) bool { return h.First <= gap.First && gap.Last <= h.Last }) {
-		return nil
-	}
-	var ahead Totals
-	if gap.Last > c.pos.taken {
-		after, err := c.totalsBefore(ctx, gap.Last+1)
-		if err != nil {
+// loseOpen gives up those messages that were taken, but not for good, and of which
+// nobody has the events any more.
+func (c *Queue) loseOpen(ctx context.Context) error {
+	var left Totals
+	var gone []uint64
+	for _, first := range c.pos.open {
+		weight, err := c.weighOpen(ctx, first)
+		switch {
+		case errors.Is(err, errMissing):
+			gone = append(gone, first)
+		case err != nil:
 			return err
 		}
-		before := c.pos.takenTotals
-		if gap.First > c.pos.taken+1 {
-			m, err := readOne(ctx, c.store, gap.First-1)
-			if err != nil {
-				return err
-			}
-			before = m.Totals
-		}
-		ahead = after.minus(before)
+		left = left.plus(weight)
 	}
-	lost, err := c.dropOpen(ctx, gap)
-	if err != nil {
-		return err
+	if len(gone) == 0 {
+		return nil
 	}
-	if ahead != (Totals{}) {
-		c.holes = append(c.holes, hole{gap, ahead})
-		slices.SortFunc(c.holes, func(a, b hole) int { return int(a.First) - int(b.First) })
-	}
-	if lost = lost.plus(ahead); lost != (Totals{}) {
-		c.report(gap, lost)
-	}
+	isGone := func(first uint64) bool { return slices.Contains(gone, first) }
+	c.pos.open = slices.DeleteFunc(c.pos.open, isGone)
+	c.returned = slices.DeleteFunc(c.returned, func(e *entry) bool { return isGone(e.first) })
+	lost := c.pos.openTotals.minus(left)
+	c.pos.openTotals = left
+	c.report(Places{gone[0], gone[len(gone)-1]}, lost)
 	return nil
 }
 
-// lose notes a hole that was come upon while reading. c.mu is held.
-func (c *Queue) lose(h hole) {
-	if slices.ContainsFunc(c.holes, func(known hole) bool { return known.First <= h.First && h.Last <= known.Last }) {
-		return
-	}
-	if h.ahead == (Totals{}) { // places that were never given to messages
-		return
-	}
-	c.holes = append(c.holes, h)
-	c.report(h.Places, h.ahead)
-}
-
-// dropOpen gives up those messages in gap that were taken, but not for good, and
-// of which nobody has the events any more. It returns what they held.
-func (c *Queue) dropOpen(ctx context.Context, gap Places) (lost Totals, err error) {
-	inHand := func(first uint64) bool { // or back from there
-		i := slices.IndexFunc(c.returned, func(e *entry) bool { return e.first == first })
-		return c.ctx != nil && (i < 0 || c.returned[i].batch != nil)
-	}
-	gone := func(first uint64) bool { return gap.First <= first && first <= gap.Last && !inHand(first) }
-	if !slices.ContainsFunc(c.pos.open, gone) {
-		return Totals{}, nil
-	}
-	c.pos.open = slices.DeleteFunc(c.pos.open, gone)
-	c.returned = slices.DeleteFunc(c.returned, func(e *entry) bool { return gone(e.first) })
-	var left Totals
-	for _, first := range c.pos.open {
-		m, err := readOne(ctx, c.store, first)
-		if errors.Is(err, errMissing) { // its own gap comes later
-			continue
+// weighOpen returns what the open message first weighs. Its error wraps errMissing if
+// that is neither in memory nor in the store.
+func (c *Queue) weighOpen(ctx context.Context, first uint64) (Totals, error) {
+	for _, e := range c.returned {
+		if e.first == first && e.batch != nil {
+			return e.weight, nil
 		}
-		if err != nil {
-			return Totals{}, err
-		}
-		e, err := c.entry(m)
-		if err != nil {
-			return Totals{}, err
-		}
-		left = left.plus(e.weight)
 	}
-	lost = c.pos.openTotals.minus(left)
-	c.pos.openTotals = left
-	return lost, nil
+	for t := range c.takers {
+		if take, ok := t.held[first]; ok {
+			return take.entry.weight, nil
+		}
+	}
+	m, err := readOne(ctx, c.store, first)
+	if err != nil {
+		return Totals{}, err
+	}
+	e, err := c.entry(m)
+	if err != nil {
+		return Totals{}, err
+	}
+	return e.weight, nil
 }
 
 // report says that what was held in gap is lost.
 func (c *Queue) report(gap Places, lost Totals) {
+	if lost == (Totals{}) { // it was delivered before, or never given to a message
+		return
+	}
 	text := fmt.Sprintf("%d events are lost: messages %d to %d of the channel's store are damaged", lost.Events, gap.First, gap.Last)
 	if gap.First == gap.Last {
 		text = fmt.Sprintf("%d events are lost: message %d of the channel's store is damaged", lost.Events, gap.First)

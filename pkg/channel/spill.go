@@ -137,7 +137,7 @@ func (s *Spill) Close() error {
 
 // Drain implements Drainer.
 func (s *Spill) Drain(ctx context.Context) bool {
-	return s.drain(ctx, s, func() bool { return s.mem.takers > 0 })
+	return s.drain(ctx, s, func() bool { return len(s.mem.takers) > 0 })
 }
 
 // Fleeting implements Fleeting.

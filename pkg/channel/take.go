@@ -28,9 +28,10 @@ type taken struct {
 func (c *Queue) Taker() Taker {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.takers++
+	t := &taker{c: c, held: make(map[uint64]*taken)}
+	c.takers[t] = struct{}{}
 	c.hungry.Signal()
-	return &taker{c: c, held: make(map[uint64]*taken)}
+	return t
 }
 
 // Last implements Taker.
@@ -125,7 +126,7 @@ func (c *Queue) nextEntry() *entry {
 			c.hungry.Signal()
 		}
 		return e
-	case c.recent.len() > 0 && c.recent.front().first == c.pos.taken+1:
+	case c.recent.len() > 0 && c.recent.front().after == c.pos.taken:
 		return c.recent.pop()
 	}
 	return nil
@@ -145,7 +146,9 @@ func (c *Queue) fetch(e *entry) bool {
 	})
 	c.mu.Lock()
 	if err != nil {
-		c.giveBack(e)
+		if slices.Contains(c.pos.open, e.first) { // else it was found to be lost meanwhile
+			c.giveBack(e)
+		}
 		return false
 	}
 	e.seq, e.batch, e.weight, e.totals = found.seq, found.batch, found.weight, found.totals
@@ -220,7 +223,7 @@ func (t *taker) Close() {
 		return
 	}
 	t.closed = true
-	c.takers--
+	delete(c.takers, t)
 	for _, take := range t.held {
 		c.giveBack(take.entry)
 	}

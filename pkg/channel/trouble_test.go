@@ -71,13 +71,16 @@ func (s *faultyStore) Read(ctx context.Context, from uint64, most int) ([]channe
 	if err := s.f.fault(&s.f.read); err != nil {
 		return nil, err
 	}
-	read, err := s.Store.Read(ctx, from, most)
-	for most == 0 && len(read) > 0 && s.lost(read[0]) {
-		if read, err = s.Store.Read(ctx, read[0].Seq+1, 0); err != nil {
+	for {
+		read, err := s.Store.Read(ctx, from, most)
+		if err != nil || len(read) == 0 {
 			return nil, err
 		}
+		from = read[len(read)-1].Seq + 1
+		if read = slices.DeleteFunc(read, s.lost); len(read) > 0 {
+			return read, nil
+		}
 	}
-	return slices.DeleteFunc(read, s.lost), err
 }
 
 func (s *faultyStore) lost(m channel.Message) bool {
@@ -285,9 +288,37 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// wantLost checks how many events the channel in the directory path tells to have
+// TestDamageBesideMemory has a message missing that lies between those that are read from
+// the store and those that are still in memory.
+func TestDamageBesideMemory(t *testing.T) {
+	dir := t.TempDir()
+	f := &faulty{}
+	c := openFaulty(t, f, dir)
+	big := strings.Repeat("x", 3<<20) // three of them are more than is kept in memory
+	for _, body := range []string{"a", "b" + big, "c" + big, "d" + big} {
+		channeltest.Put(t, c.Putter(), body)
+	}
+	f.set(func() { f.gone = []channel.Places{{First: 2, Last: 2}} })
+	taker := c.Taker()
+	for _, want := range "acd" {
+		take := channeltest.Next(t, taker)
+		if got := channeltest.Bodies(take.Batch())[0]; got != byte(want) {
+			t.Fatalf("took %c; want %c", got, want)
+		}
+		channeltest.Commit(t, take)
+	}
+	if got := c.Len(); got != 0 {
+		t.Errorf("%d events are left", got)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantLost(t, dir, 1)
+}
+
+// toldLost returns how many events the channel in the directory path tells to have
 // lost.
-func wantLost(t *testing.T, path string, want uint64) {
+func toldLost(t *testing.T, path string) (events uint64) {
 	t.Helper()
 	dir := lock(t, path)
 	defer dir.Close()
@@ -295,11 +326,15 @@ func wantLost(t *testing.T, path string, want uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var lost uint64
 	for _, l := range losses {
-		lost += l.Events
+		events += l.Events
 	}
-	if lost != want {
-		t.Errorf("told of %d lost events; want %d: %v", lost, want, losses)
+	return events
+}
+
+func wantLost(t *testing.T, path string, want uint64) {
+	t.Helper()
+	if got := toldLost(t, path); got != want {
+		t.Errorf("told of %d lost events; want %d", got, want)
 	}
 }
