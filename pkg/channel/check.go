@@ -66,9 +66,8 @@ func (c *Check) holds(m Message) bool {
 	if c.pos == nil || m.Seq > c.pos.taken {
 		return true
 	}
-	// It is known by its first place or by that of what is missing before it.
-	i, found := slices.BinarySearch(c.pos.open, m.First)
-	return found || i > 0 && c.pos.open[i-1] > c.Last
+	_, held := slices.BinarySearch(c.pos.open, m.First)
+	return held
 }
 
 // Lost returns how many events the ledger has as held that no message has. A

@@ -350,7 +350,7 @@ func (b *browse) read(ctx context.Context) ([]Shown, error) {
 		if m.First > b.through {
 			break
 		}
-		state := b.c.state(b.from, m)
+		state := b.c.state(m)
 		b.from = m.Seq + 1
 		if state != Taken || b.taken {
 			shown = append(shown, Shown{Seq: m.Seq, Time: m.Time, State: state, Batch: new(event.Batch)})
@@ -371,25 +371,16 @@ func (b *browse) read(ctx context.Context) ([]Shown, error) {
 	return shown, nil
 }
 
-// state returns the state of a message, before which nothing is from place from
-// on. c.mu is held.
-func (c *Queue) state(from uint64, m Message) State {
+// state returns the state of a message. c.mu is held.
+func (c *Queue) state(m Message) State {
 	if m.Seq > c.pos.taken {
 		return Waiting
 	}
-	// A message is known by its own first place or by that of what is missing
-	// before it.
-	i, found := slices.BinarySearch(c.pos.open, m.First)
-	if !found {
-		i--
-	}
-	if i < 0 || c.pos.open[i] < min(from, m.First) {
+	if _, open := slices.BinarySearch(c.pos.open, m.First); !open {
 		return Taken
 	}
-	for _, e := range c.returned {
-		if e.first == c.pos.open[i] {
-			return Waiting
-		}
+	if slices.ContainsFunc(c.returned, func(e *entry) bool { return e.first == m.First }) {
+		return Waiting
 	}
 	return Held
 }
