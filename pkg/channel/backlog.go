@@ -41,7 +41,6 @@ func (c *Queue) accept(after mark, read []*entry) {
 			c.recent.front().after = after.seq
 			return
 		}
-		e.after = after.seq
 		c.ready.push(e)
 		after = mark{e.seq, e.totals}
 	}

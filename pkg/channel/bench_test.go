@@ -182,9 +182,7 @@ func BenchmarkBacklog(b *testing.B) {
 					channeltest.Commit(b, channeltest.Next(b, taker))
 				}
 				b.StopTimer()
-				if err := c.Close(); err != nil {
-					b.Fatal(err)
-				}
+				shut(b, c)
 			}
 			perSecond(b, messages*n)
 		})
@@ -203,7 +201,5 @@ func fill(b *testing.B, dir string, limits channel.Limits, messages, n int) {
 			b.Fatal(err)
 		}
 	}
-	if err := c.Close(); err != nil {
-		b.Fatal(err)
-	}
+	shut(b, c)
 }

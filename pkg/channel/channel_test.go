@@ -92,6 +92,13 @@ func open(t testing.TB, dir string, limits channel.Limits) (*channel.Queue, *cou
 	return c, store
 }
 
+func shut(t testing.TB, c io.Closer) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // put commits b and returns the reason if it was refused.
 func put(p channel.Putter, b *event.Batch, wait bool) error {
 	return <-channeltest.Begin(p, b, wait)
@@ -152,9 +159,7 @@ func TestBacklogIsReadInOrder(t *testing.T) {
 	for i := range puts / 3 {
 		channeltest.Commit(t, channeltest.Take(t, taker, fmt.Sprint(i, body)))
 	}
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
+	shut(t, c)
 	c, _ = open(t, dir, limits)
 	if c.Len() != puts-puts/3 {
 		t.Errorf("holds %d events after it was opened again; want %d", c.Len(), puts-puts/3)
@@ -178,9 +183,7 @@ func TestOpenRefusesAStoreThatEndsTooEarly(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
+	shut(t, c)
 	if err := os.RemoveAll(storeDir(dir)); err != nil {
 		t.Fatal(err)
 	}
@@ -201,9 +204,7 @@ func TestOpenGoesOnWithoutWhatItMayLose(t *testing.T) {
 	}
 	taker := c.Taker()
 	channeltest.Commit(t, channeltest.Take(t, taker, "old 0"))
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
+	shut(t, c)
 	if err := os.RemoveAll(storeDir(dir)); err != nil {
 		t.Fatal(err)
 	}

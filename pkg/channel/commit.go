@@ -139,7 +139,7 @@ func (c *Queue) appended(m *appending, seq uint64) {
 	after, first := c.pos.put, max(c.pos.put, c.end)+1
 	c.pos.put, c.pos.putTotals = seq, m.totals
 	c.record()
-	c.recent.push(&entry{after: after, first: first, seq: seq, batch: m.batch, weight: m.weight, totals: m.totals})
+	c.recent.push(&entry{first: first, seq: seq, after: after, batch: m.batch, weight: m.weight, totals: m.totals})
 	for c.recent.cost > recentBytes {
 		c.recent.pop()
 		c.hungry.Signal()

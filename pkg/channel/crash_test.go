@@ -177,9 +177,7 @@ func TestKilledWhileTakingOver(t *testing.T) {
 			if _, err := fmt.Fscanln(said, new(string)); err != nil {
 				t.Fatalf("the heir has not come to wait: %v", err)
 			}
-			if err := owned.Close(); err != nil {
-				t.Fatal(err)
-			}
+			shut(t, owned)
 			if err := cmd.Wait(); !killed(err) {
 				t.Fatalf("the heir ended with %v; want it killed at %q", err, point)
 			}

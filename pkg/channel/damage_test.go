@@ -130,13 +130,7 @@ func (d *damaged) live(t *testing.T) {
 	d.note("kill")
 	left := t.TempDir()
 	c.Still(func() {
-		err := copyChannel(left, d.dir)
-		if aside := filepath.Join(d.dir, "damaged"); err == nil {
-			if _, none := os.Stat(aside); none == nil {
-				err = os.CopyFS(filepath.Join(left, "damaged"), os.DirFS(aside))
-			}
-		}
-		if err != nil {
+		if err := copyChannel(left, d.dir); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -177,13 +171,13 @@ func (d *damaged) drain(t *testing.T) {
 
 // flip flips some bits of the store: one, which can be mended, or some side by side.
 func (d *damaged) flip(t *testing.T) {
-	files, err := filepath.Glob(storeDir(d.dir) + "/*/state")
-	for _, names := range []string{"mark", "jetstream/$G/streams/channel/*", "jetstream/$G/streams/channel/msgs/*"} {
-		more, e := filepath.Glob(storeDir(d.dir) + "/*/" + names)
-		files, err = append(files, more...), errors.Join(err, e)
-	}
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, names := range []string{"state", "mark", "jetstream/$G/streams/channel/*", "jetstream/$G/streams/channel/msgs/*"} {
+		those, err := filepath.Glob(storeDir(d.dir) + "/*/" + names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, those...)
 	}
 	for range min(len(files), d.r.IntN(12)) {
 		file := files[d.r.IntN(len(files))]
@@ -202,12 +196,5 @@ func (d *damaged) flip(t *testing.T) {
 			d.hits++
 		}
 		d.note("flip at %d of %d of %s", at, len(content), strings.TrimPrefix(file, storeDir(d.dir)))
-	}
-}
-
-func shut(t *testing.T, c channel.Channel) {
-	t.Helper()
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -20,12 +20,8 @@ func TestLockDirIsOwned(t *testing.T) {
 	if !errors.Is(err, channel.ErrInUse) || !strings.HasSuffix(err.Error(), "process "+strconv.Itoa(os.Getpid())) {
 		t.Errorf("got %v; want %v: process %d", err, channel.ErrInUse, os.Getpid())
 	}
-	if err := dir.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := lock(t, path).Close(); err != nil {
-		t.Fatal(err)
-	}
+	shut(t, dir)
+	shut(t, lock(t, path))
 }
 
 func TestAwaitDir(t *testing.T) {
@@ -46,9 +42,7 @@ func TestAwaitDir(t *testing.T) {
 		}
 		got <- err
 	}()
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
+	shut(t, first)
 	if err := <-got; err != nil {
 		t.Error(err)
 	}
@@ -56,9 +50,7 @@ func TestAwaitDir(t *testing.T) {
 
 func TestLockDirKnowsItsFormat(t *testing.T) {
 	path := t.TempDir()
-	if err := lock(t, path).Close(); err != nil {
-		t.Fatal(err)
-	}
+	shut(t, lock(t, path))
 	format := filepath.Join(path, "format")
 	if text, err := os.ReadFile(format); err != nil || string(text) != "flumekit channel 2\n" {
 		t.Errorf("the format is %q, %v; want flumekit channel 2", text, err)

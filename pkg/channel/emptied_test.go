@@ -49,9 +49,7 @@ func TestStoreThatIsGone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := c.Close(); err != nil {
-				t.Fatal(err)
-			}
+			shut(t, c)
 			if err := os.RemoveAll(storeDir(dir)); err != nil {
 				t.Fatal(err)
 			}
@@ -61,9 +59,7 @@ func TestStoreThatIsGone(t *testing.T) {
 				if got := c.Len(); got != 0 {
 					t.Errorf("%d events are held; want none", got)
 				}
-				if err := c.Close(); err != nil {
-					t.Fatal(err)
-				}
+				shut(t, c)
 			}
 			wantLost(t, dir, test.lost)
 			c = reopen()

@@ -4,9 +4,9 @@ import "github.com/flumekit/flumekit/pkg/event"
 
 // entry is a message on its way to a taker.
 type entry struct {
-	after  uint64 // the message before it; what lies between them is lost
 	first  uint64 // its own first place, by which it is known
 	seq    uint64
+	after  uint64       // of the newest messages: the one before it; what lies between them is lost
 	batch  *event.Batch // nil: it lies in the store only
 	weight Totals
 	totals Totals // through this message

@@ -59,9 +59,7 @@ func (m *model[C]) start() {
 }
 
 func (m *model[C]) close() {
-	if err := m.real.Close(); err != nil {
-		m.t.Fatal(err)
-	}
+	shut(m.t, m.real)
 }
 
 func (m *model[C]) batch(t *rapid.T, most int) *event.Batch {
@@ -176,6 +174,9 @@ func copyChannel(to, from string) error {
 		if err := os.RemoveAll(storeDir(to)); err != nil {
 			return err
 		}
+	}
+	if err := os.CopyFS(filepath.Join(to, "damaged"), os.DirFS(filepath.Join(from, "damaged"))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	ledger, err := os.ReadFile(filepath.Join(from, "ledger"))
 	if err != nil {

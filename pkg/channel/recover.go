@@ -120,15 +120,20 @@ var errMissing = errors.New("it is missing from the store")
 // totalsBefore returns the totals of all that was appended before the message that
 // has the place at.
 func (c *Queue) totalsBefore(ctx context.Context, s Store, at uint64) (Totals, error) {
-	m, err := readOne(ctx, s, at)
-	if err != nil {
-		return Totals{}, err
-	}
-	e, err := c.entry(m)
+	e, err := c.readEntry(ctx, s, at)
 	if err != nil {
 		return Totals{}, err
 	}
 	return e.totals.minus(e.weight), nil
+}
+
+// readEntry is readOne for a message that goes to a taker, or is weighed.
+func (c *Queue) readEntry(ctx context.Context, s Store, at uint64) (*entry, error) {
+	m, err := readOne(ctx, s, at)
+	if err != nil {
+		return nil, err
+	}
+	return c.entry(m)
 }
 
 // recover finds out where the channel stood.
@@ -352,11 +357,7 @@ func (c *Queue) weighOpen(ctx context.Context, first uint64) (Totals, error) {
 			return take.entry.weight, nil
 		}
 	}
-	m, err := readOne(ctx, c.store, first)
-	if err != nil {
-		return Totals{}, err
-	}
-	e, err := c.entry(m)
+	e, err := c.readEntry(ctx, c.store, first)
 	if err != nil {
 		return Totals{}, err
 	}

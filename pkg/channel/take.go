@@ -137,11 +137,8 @@ func (c *Queue) nextEntry() *entry {
 func (c *Queue) fetch(e *entry) bool {
 	c.mu.Unlock()
 	var found *entry
-	err := c.use(false, func(s Store) error {
-		m, err := readOne(c.ctx, s, e.first)
-		if err == nil {
-			found, err = c.entry(m)
-		}
+	err := c.use(false, func(s Store) (err error) {
+		found, err = c.readEntry(c.ctx, s, e.first)
 		return err
 	})
 	c.mu.Lock()

@@ -211,9 +211,7 @@ func TestReadFails(t *testing.T) {
 		}
 	}
 	held := channeltest.Next(t, c.Taker()) // has to be fetched alone the next time
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
+	shut(t, c)
 	if held.Commit() == nil {
 		t.Error("a take of a closed channel was committed")
 	}
@@ -265,9 +263,7 @@ func TestDamage(t *testing.T) {
 			for range test.open {
 				channeltest.Next(t, taker)
 			}
-			if err := c.Close(); err != nil {
-				t.Fatal(err)
-			}
+			shut(t, c)
 
 			f.gone = test.gone
 			c = openFaulty(t, f, dir)
@@ -310,9 +306,7 @@ func TestDamageBesideMemory(t *testing.T) {
 	if got := c.Len(); got != 0 {
 		t.Errorf("%d events are left", got)
 	}
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
-	}
+	shut(t, c)
 	wantLost(t, dir, 1)
 }
 

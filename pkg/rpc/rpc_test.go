@@ -562,11 +562,11 @@ func TestOptions(t *testing.T) {
 	}
 	opt := options("127.0.0.1:1", "127.0.0.1:2")
 	if got := opt.Warnings(); len(got) != 1 || !strings.HasPrefix(got[0].Error(), "hosts has 2 names") {
-		t.Errorf("two hosts of a default client: got the notices %q; want that one is not used", got)
+		t.Errorf("two hosts of a default client: got the warnings %q; want that one is not used", got)
 	}
 	opt.Type = rpc.Failover
 	if got := opt.Warnings(); len(got) > 0 {
-		t.Errorf("two hosts of a failover client: got the notices %q", got)
+		t.Errorf("two hosts of a failover client: got the warnings %q", got)
 	}
 	var kind rpc.ClientType
 	for text, want := range map[string]rpc.ClientType{
