@@ -250,7 +250,9 @@ func (c *Queue) loseTail(found bounds) error {
 		from, end = min(from, c.pos.floor()), c.pos.putTotals
 	}
 	lost := Places{from + 1, c.pos.put}
-	if !c.conf.MayLose && c.conf.Dir != nil && c.conf.Store.Aside == "" {
+	// Where all is taken for good, a kill may have left a part of what was being
+	// trimmed, and not the end of it.
+	if c.pos.floor() < c.pos.put && !c.conf.MayLose && c.conf.Dir != nil && c.conf.Store.Aside == "" {
 		held := c.pos.putTotals.minus(end)
 		if found.empty() {
 			held = c.held()

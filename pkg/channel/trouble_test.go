@@ -310,6 +310,38 @@ func TestDamageBesideMemory(t *testing.T) {
 	wantLost(t, dir, 1)
 }
 
+// TestTrimCutShort has the newest of the messages missing that were all taken for good,
+// as where a process is killed while nats-server removes them: nothing is damaged.
+func TestTrimCutShort(t *testing.T) {
+	dir := t.TempDir()
+	f := &faulty{}
+	open := func() *channel.Queue {
+		c, err := channel.OpenQueue(t.Context(), f.Open, channel.Config{Limits: limits, Dir: lock(t, dir), TrimBytes: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := open()
+	taker := c.Taker()
+	for _, body := range []string{"a", "b", "c"} {
+		channeltest.Put(t, c.Putter(), body)
+		channeltest.Commit(t, channeltest.Take(t, taker, body))
+	}
+	shut(t, c)
+	f.gone = []channel.Places{{First: 3, Last: 3}}
+	for _, body := range []string{"d", "e"} {
+		c = open()
+		if got := c.Len(); got != 0 {
+			t.Errorf("holds %d events; want none", got)
+		}
+		channeltest.Put(t, c.Putter(), body)
+		channeltest.Commit(t, channeltest.Take(t, c.Taker(), body))
+		shut(t, c)
+	}
+	wantLost(t, dir, 0)
+}
+
 // toldLost returns how many events the channel in the directory path tells to have
 // lost.
 func toldLost(t *testing.T, path string) (events uint64) {
