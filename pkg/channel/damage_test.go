@@ -1,7 +1,6 @@
 package channel_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +68,7 @@ type damaged struct {
 	next int
 	hits int // flips in files that hold messages
 	did  []string
-	said bytes.Buffer
+	said channeltest.Log
 }
 
 func (d *damaged) note(format string, args ...any) {
