@@ -208,6 +208,7 @@ func TestSpillKeepsTheOrderOfEachPutter(t *testing.T) {
 	if !spilt {
 		t.Error("it has never spilt")
 	}
+	c.Settle() // until then the disk counts as used
 	if err := put(c.Putter(), channeltest.Batch("last"), true); err != nil {
 		t.Fatal(err)
 	}
