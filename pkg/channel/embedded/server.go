@@ -102,7 +102,7 @@ func (w *writer) open(ctx context.Context, first uint64) error {
 		}
 	}
 	var err error
-	w.conn, err = nats.Connect("", nats.InProcessServer(w.srv), nats.NoReconnect(), nats.PingInterval(never))
+	w.conn, err = nats.Connect("", nats.InProcessServer(w.srv), nats.Timeout(patience), nats.NoReconnect(), nats.PingInterval(never))
 	if err != nil {
 		return fmt.Errorf("connecting to the embedded nats-server: %w", err)
 	}
