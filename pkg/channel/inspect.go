@@ -207,23 +207,16 @@ func (c *Queue) weighReturned(ctx context.Context) error {
 		}
 		e := c.returned[i]
 		c.mu.Unlock()
-		var m *Message
+		var found *entry
 		err := c.look(ctx, func(s Store) (err error) {
-			m, err = messageFrom(ctx, s, e.first)
+			found, err = c.readEntry(ctx, s, e.first)
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		if m == nil {
-			return fmt.Errorf("message %d: %w", e.first, errMissing)
-		}
-		b, err := decode(*m)
-		if err != nil {
-			return err
-		}
 		c.mu.Lock()
-		e.weight = c.limits.weigh(b)
+		e.weight = found.weight
 		c.mu.Unlock()
 	}
 }
