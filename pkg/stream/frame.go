@@ -22,6 +22,7 @@ const (
 	kindCommitted
 	kindRefused
 	kindNote
+	kindAgain
 )
 
 const flagWait = 1
@@ -78,7 +79,7 @@ func readFrame(r *bufio.Reader, maxBatch int, buf []byte) (frame, error) {
 	}
 	f := frame{kind: kind(head[0]), flags: head[1], seq: binary.BigEndian.Uint64(head[8:])}
 	n := uint64(binary.BigEndian.Uint32(head[4:]))
-	if f.kind < kindHello || f.kind > kindNote || head[2]|head[3] != 0 {
+	if f.kind < kindHello || f.kind > kindAgain || head[2]|head[3] != 0 {
 		return frame{}, protocolErrorf("a frame begins with %x", head)
 	}
 	bound := uint64(maxTalk)

@@ -88,7 +88,7 @@ func (s *stdin) segment(from *bufio.Reader) (more bool, err error) {
 	case startsWith(from, "{"):
 		return s.json(from, a)
 	}
-	return false, s.lines(from, func(b *event.Batch, line []byte) { b.Append(event.Event{Body: line}) }, nil)
+	return false, s.lines(from, func(b *event.Batch, line []byte) { b.Append(event.Event{Body: line}) }, nil, s.passForeign)
 }
 
 // startsWith reports whether prefix comes next. It waits for no byte more than
@@ -105,14 +105,40 @@ func startsWith(from *bufio.Reader, prefix string) bool {
 // framesOf reads magic and frames. Their writer ends them only when everything
 // is answered, so that nothing is left for the connection to carry then.
 func (s *stdin) framesOf(from *bufio.Reader, a *answers) (more bool, err error) {
-	if err := readMagic(from); err != nil {
+	if _, err := begin(from, a); err != nil {
 		return false, err
 	}
 	return true, s.frames(from, a)
 }
 
+// begin reads what frames begin with, and returns how many of the events in the lines
+// before them come again.
+func begin(from *bufio.Reader, a *answers) (again uint64, err error) {
+	if err := readMagic(from); err != nil || a == nil {
+		return 0, err
+	}
+	if k, err := from.Peek(1); err != nil || kind(k[0]) != kindAgain {
+		return 0, nil // they began before our call; whoever reads them says what else is wrong
+	}
+	f, err := readFrame(from, 0, nil)
+	if err != nil {
+		return 0, fmt.Errorf("the stream broke off: %w", ErrDied)
+	}
+	return f.seq, nil
+}
+
 // json reads JSON lines. A writer of ours may change to frames at a line's end.
 func (s *stdin) json(from *bufio.Reader, a *answers) (more bool, err error) {
+	var held []*event.Batch
+	pass := s.passForeign
+	if a != nil {
+		// A writer that has answered our call will, and say how many of the lines come
+		// again: what the pipe holds, and a batch, waits for that.
+		pass = func(b *event.Batch) error {
+			held = append(held, b)
+			return nil
+		}
+	}
 	changed := false
 	err = s.lines(from, func(b *event.Batch, line []byte) {
 		e, err := eventjson.Decode(line)
@@ -123,34 +149,67 @@ func (s *stdin) json(from *bufio.Reader, a *answers) (more bool, err error) {
 	}, func() bool {
 		changed = startsWith(from, magic[:1])
 		return changed
-	})
+	}, pass)
+	var again uint64
+	if changed && err == nil {
+		again, err = begin(from, a)
+	}
+	if err := s.passHeld(held, again); err != nil {
+		return false, err
+	}
 	if err != nil || !changed {
 		return false, err
 	}
-	return s.framesOf(from, a)
+	return true, s.frames(from, a)
+}
+
+// passHeld passes on all events of held but the last again.
+func (s *stdin) passHeld(held []*event.Batch, again uint64) error {
+	left := -int(again)
+	for _, b := range held {
+		left += b.Len()
+	}
+	for _, b := range held {
+		for part := range b.Split(max(left, 1)) {
+			if left <= 0 {
+				return nil
+			}
+			left -= part.Len()
+			if err := s.passForeign(part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // lines reads lines and passes on a batch for each chunk of them that is there,
 // so that a slow writer's line goes at once. stop is asked at each line's end,
 // where that may mean something.
-func (s *stdin) lines(from *bufio.Reader, add func(*event.Batch, []byte), stop func() bool) error {
+func (s *stdin) lines(from *bufio.Reader, add func(*event.Batch, []byte), stop func() bool, pass func(*event.Batch) error) error {
+	passIfAny := func(b *event.Batch) error {
+		if b.Len() == 0 {
+			return nil
+		}
+		return pass(b)
+	}
 	b := s.emptyBatch()
 	for {
 		if stop != nil && stop() {
-			return s.passIfAny(b)
+			return passIfAny(b)
 		}
 		line, err := s.line(from)
 		if len(line) > 0 || err == nil {
 			add(b, bytes.TrimSuffix(line, []byte("\n")))
 		}
 		if errors.Is(err, io.EOF) {
-			return s.passIfAny(b)
+			return passIfAny(b)
 		}
 		if err != nil {
-			return errors.Join(s.passIfAny(b), fmt.Errorf("reading standard input: %w", err))
+			return errors.Join(passIfAny(b), fmt.Errorf("reading standard input: %w", err))
 		}
 		if b.Size() >= chunkBytes || b.Len() >= chunkEvents || !lineBuffered(from) {
-			if err := s.passIfAny(b); err != nil {
+			if err := passIfAny(b); err != nil {
 				return err
 			}
 			b = s.emptyBatch()
@@ -190,13 +249,6 @@ func (s *stdin) emptyBatch() *event.Batch {
 		*b = event.BatchIn(buf)
 	}
 	return b
-}
-
-func (s *stdin) passIfAny(b *event.Batch) error {
-	if b.Len() == 0 {
-		return nil
-	}
-	return s.passForeign(b)
 }
 
 func (s *stdin) passForeign(b *event.Batch) error {

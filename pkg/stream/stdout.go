@@ -174,7 +174,8 @@ func (s *stdout) accept() {
 	}
 }
 
-// frames changes from nothing, or from lines at a line's end, to frames.
+// frames changes from nothing, or from lines at a line's end, to frames. What was
+// written in lines and did not count comes again.
 func (s *stdout) frames(l *link) {
 	s.writer.write.Lock()
 	defer s.writer.write.Unlock()
@@ -182,7 +183,8 @@ func (s *stdout) frames(l *link) {
 		l.close() // frames without acknowledgements have begun
 		return
 	}
-	if _, err := s.file.WriteString(magic); err != nil {
+	begin := appendFrameHead([]byte(magic), kindAgain, 0, s.writer.inDoubt(), 0)
+	if _, err := s.file.Write(begin); err != nil {
 		l.close()
 		s.writer.Abort(fmt.Errorf("writing to %s: %w", s.writer.name, err))
 		return

@@ -24,6 +24,8 @@
 //	      5  refused    this batch; payload: a Refused as JSON
 //	      6  note       a part of the answer to a question; payload: JSON;
 //	                    flag bit 0: the batch that it speaks of follows
+//	      7  again      the first frame in a pipe whose ends have met; its sequence
+//	                    number is how many of the lines before it come again
 //
 // Batches are numbered from 1, anew on each connection. Answers come in the
 // batches' order: a batch is refused before later ones are committed. Several
@@ -50,7 +52,8 @@
 // read without a call, the reader is a foreign program, and "written" counts as
 // committed from then on. Until then nothing does. If a reader of ours calls, be
 // it ever so late, the writer changes to frames at a line's end, and sends as
-// frames what did not count.
+// frames what did not count. It says how many lines that were; the reader has held
+// them back, and drops them.
 //
 // A reader that finds neither frames nor JSON lines nor an Avro object
 // container file takes each line as the body of one event.

@@ -303,37 +303,72 @@ func TestForeignReaderGetsJSONLines(t *testing.T) {
 }
 
 // TestALateReaderOfOursIsNotForeign starts the reader after the writer has begun
-// to write lines: what nobody read before counts for nothing, and comes again.
+// to write lines: what nobody read before counts for nothing, and comes as a frame.
+// Lines that others wrote before, and what a foreign reader left, come as they are.
 func TestALateReaderOfOursIsNotForeign(t *testing.T) {
-	in, out := pipe(t)
-	w := stdout(t, out, stream.StdoutOptions{Notice: func(text string) { t.Errorf("notice: %s", text) }})
-	receipt := w.Send(batch("early"), true)
-	r := stdin(t, in)
-	lines := next(t, r)
-	if got := bodies(lines.Batch); !slices.Equal(got, []string{"early"}) {
-		t.Errorf("got %q; want early", got)
+	for _, tt := range []struct {
+		name   string
+		before string // in the pipe, of a foreign writer
+		take   int    // bytes that a foreign reader takes before ours comes
+		sent   []string
+		want   []string
+	}{
+		{"its own lines", "", 0, []string{"a", "b", "c"}, []string{"a", "b", "c"}},
+		{"behind another's", `{"body":"x"}` + "\n" + `{"body":"y"}` + "\n", 0, []string{"a", "b"}, []string{"x", "y", "a", "b"}},
+		{"behind another reader", "", len(`{"headers":{"n":"1"},"body":"a"}` + "\n"), []string{"a", "b"}, []string{"b"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			in, out := pipe(t)
+			if _, err := out.WriteString(tt.before); err != nil {
+				t.Fatal(err)
+			}
+			w := stdout(t, out, stream.StdoutOptions{})
+			receipt := w.Send(batch(tt.sent...), true)
+			if tt.take > 0 {
+				if _, err := io.ReadFull(in, make([]byte, tt.take)); err != nil {
+					t.Fatal(err)
+				}
+				if err := receipt.Wait(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := stdin(t, in)
+			var got []string
+			read := func() {
+				d := next(t, r)
+				got = append(got, bodies(d.Batch)...)
+				if v, _ := firstEvent(d.Batch).Headers.Get("n"); v == "" && tt.before == "" {
+					t.Errorf("%q have lost a header", bodies(d.Batch))
+				}
+				d.Commit()
+			}
+			for len(got) < len(tt.want) {
+				if tt.take == 0 {
+					select {
+					case <-receipt.Done():
+						t.Fatal("answered before the frame was committed")
+					default:
+					}
+				}
+				read()
+			}
+			if err := receipt.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			last := w.Send(batch("last"), true)
+			read()
+			if want := append(tt.want, "last"); !slices.Equal(got, want) {
+				t.Errorf("got %q; want %q", got, want)
+			}
+			if err := last.Wait(); err != nil {
+				t.Error(err)
+			}
+			if err := w.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			wantEnd(t, r, io.EOF)
+		})
 	}
-	if v, _ := firstEvent(lines.Batch).Headers.Get("n"); v != "5" {
-		t.Errorf("the header did not come through JSON: %q", v)
-	}
-	lines.Commit()
-	again := next(t, r)
-	if got := bodies(again.Batch); !slices.Equal(got, []string{"early"}) {
-		t.Errorf("got %q; want early again, as a frame", got)
-	}
-	select {
-	case <-receipt.Done():
-		t.Error("answered before the frame was committed")
-	default:
-	}
-	again.Commit()
-	if err := receipt.Wait(); err != nil {
-		t.Error(err)
-	}
-	if err := w.Close(t.Context()); err != nil {
-		t.Error(err)
-	}
-	wantEnd(t, r, io.EOF)
 }
 
 func TestAReaderThatNeverReadsIsNoDelivery(t *testing.T) {

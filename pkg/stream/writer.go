@@ -320,6 +320,17 @@ func (w *Writer) writeLines(enc encoder, out io.Writer, doubt bool) {
 	w.foreign, w.out, w.doubt = enc, out, doubt
 }
 
+// inDoubt returns how many events were written in lines that count for nothing yet.
+// w.write is held.
+func (w *Writer) inDoubt() (events uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.unacked {
+		events += uint64(r.batch.Len())
+	}
+	return events
+}
+
 // trustLines makes written lines count as committed, after it has called say. It
 // does nothing where frames are written by now.
 func (w *Writer) trustLines(say func()) {
