@@ -165,13 +165,14 @@ func (s *stdin) json(from *bufio.Reader, a *answers) (more bool, err error) {
 
 // passHeld passes on all events of held but the last again.
 func (s *stdin) passHeld(held []*event.Batch, again uint64) error {
-	left := -int(again)
+	left := 0
 	for _, b := range held {
 		left += b.Len()
 	}
+	left -= int(min(again, uint64(left)))
 	for _, b := range held {
 		for part := range b.Split(max(left, 1)) {
-			if left <= 0 {
+			if left == 0 {
 				return nil
 			}
 			left -= part.Len()
