@@ -322,7 +322,11 @@ func TestALateReaderOfOursIsNotForeign(t *testing.T) {
 			if _, err := out.WriteString(tt.before); err != nil {
 				t.Fatal(err)
 			}
-			w := stdout(t, out, stream.StdoutOptions{})
+			w := stdout(t, out, stream.StdoutOptions{Notice: func(text string) {
+				if tt.take == 0 {
+					t.Errorf("notice: %s", text)
+				}
+			}})
 			receipt := w.Send(batch(tt.sent...), true)
 			if tt.take > 0 {
 				if _, err := io.ReadFull(in, make([]byte, tt.take)); err != nil {
