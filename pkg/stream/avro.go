@@ -98,7 +98,7 @@ func readAvro(r io.Reader, bounds Bounds, pass func(*event.Batch) error) (err er
 	}
 	for {
 		b, err := a.block()
-		if b != nil && b.Len() > 0 {
+		if b != nil {
 			if err := pass(b); err != nil {
 				return err
 			}

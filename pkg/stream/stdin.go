@@ -82,7 +82,7 @@ func (s *stdin) segment(from *bufio.Reader) (more bool, err error) {
 	}
 	switch {
 	case startsWith(from, magic[:1]):
-		return s.framesOf(from, a)
+		return s.framesOf(from, a, nil)
 	case startsWith(from, avroMagic):
 		return false, readAvro(from, s.bounds, s.passForeign)
 	case startsWith(from, "{"):
@@ -102,10 +102,12 @@ func startsWith(from *bufio.Reader, prefix string) bool {
 	return true
 }
 
-// framesOf reads magic and frames. Their writer ends them only when everything
-// is answered, so that nothing is left for the connection to carry then.
-func (s *stdin) framesOf(from *bufio.Reader, a *answers) (more bool, err error) {
-	if _, err := begin(from, a); err != nil {
+// framesOf reads magic and frames, and passes on what was held of the lines before
+// them. Their writer ends them only when everything is answered, so that nothing is
+// left for the connection to carry then.
+func (s *stdin) framesOf(from *bufio.Reader, a *answers, held []*event.Batch) (more bool, err error) {
+	again, err := begin(from, a)
+	if err := errors.Join(s.passHeld(held, again), err); err != nil {
 		return false, err
 	}
 	return true, s.frames(from, a)
@@ -150,17 +152,10 @@ func (s *stdin) json(from *bufio.Reader, a *answers) (more bool, err error) {
 		changed = startsWith(from, magic[:1])
 		return changed
 	}, pass)
-	var again uint64
-	if changed && err == nil {
-		again, err = begin(from, a)
-	}
-	if err := s.passHeld(held, again); err != nil {
-		return false, err
-	}
 	if err != nil || !changed {
-		return false, err
+		return false, errors.Join(s.passHeld(held, 0), err)
 	}
-	return true, s.frames(from, a)
+	return s.framesOf(from, a, held)
 }
 
 // passHeld passes on all events of held but the last again.
@@ -170,14 +165,13 @@ func (s *stdin) passHeld(held []*event.Batch, again uint64) error {
 		left += b.Len()
 	}
 	left -= int(min(again, uint64(left)))
-	for _, b := range held {
-		for part := range b.Split(max(left, 1)) {
-			if left == 0 {
-				return nil
-			}
-			left -= part.Len()
+	for i := 0; left > 0; i++ {
+		for part := range held[i].Split(left) {
 			if err := s.passForeign(part); err != nil {
 				return err
+			}
+			if left -= part.Len(); left == 0 {
+				break // the rest comes again
 			}
 		}
 	}
@@ -188,29 +182,23 @@ func (s *stdin) passHeld(held []*event.Batch, again uint64) error {
 // so that a slow writer's line goes at once. stop is asked at each line's end,
 // where that may mean something.
 func (s *stdin) lines(from *bufio.Reader, add func(*event.Batch, []byte), stop func() bool, pass func(*event.Batch) error) error {
-	passIfAny := func(b *event.Batch) error {
-		if b.Len() == 0 {
-			return nil
-		}
-		return pass(b)
-	}
 	b := s.emptyBatch()
 	for {
 		if stop != nil && stop() {
-			return passIfAny(b)
+			return pass(b)
 		}
 		line, err := s.line(from)
 		if len(line) > 0 || err == nil {
 			add(b, bytes.TrimSuffix(line, []byte("\n")))
 		}
 		if errors.Is(err, io.EOF) {
-			return passIfAny(b)
+			return pass(b)
 		}
 		if err != nil {
-			return errors.Join(passIfAny(b), fmt.Errorf("reading standard input: %w", err))
+			return errors.Join(pass(b), fmt.Errorf("reading standard input: %w", err))
 		}
 		if b.Size() >= chunkBytes || b.Len() >= chunkEvents || !lineBuffered(from) {
-			if err := passIfAny(b); err != nil {
+			if err := pass(b); err != nil {
 				return err
 			}
 			b = s.emptyBatch()
@@ -253,5 +241,8 @@ func (s *stdin) emptyBatch() *event.Batch {
 }
 
 func (s *stdin) passForeign(b *event.Batch) error {
+	if b.Len() == 0 {
+		return nil
+	}
 	return s.pass(&Delivery{Batch: b, Wait: true})
 }
